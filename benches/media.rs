@@ -298,7 +298,13 @@ async fn start(
     accounts: usize,
     directory: &str,
 ) -> Result<Gateway, Failed> {
-    let setup = Setup { endpoint: platform.address, directory: Some(directory), accounts, carrier: carrier.address };
+    let setup = Setup {
+        endpoint: platform.address,
+        directory: Some(directory),
+        accounts,
+        carrier: carrier.address,
+        more: ("", &[]),
+    };
     Gateway::start_with(Path::new(env!("CARGO_BIN_EXE_offhook")), home, &setup).await
 }
 

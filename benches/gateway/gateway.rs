@@ -101,10 +101,12 @@ pub struct Setup<'a> {
     pub accounts: usize,
     /// Where the carrier of all of them is.
     pub carrier: SocketAddr,
+    /// Further sections of the configuration, and the files that they name.
+    pub more: (&'a str, &'a [(&'a str, &'a str)]),
 }
 
 /// Nothing listens there: nothing is sent.
-const NO_CARRIER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9);
+pub const NO_CARRIER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9);
 
 /// A gateway at work, killed when dropped.
 pub struct Gateway {
@@ -122,7 +124,12 @@ impl Gateway {
         endpoint: SocketAddr,
         directory: Option<&str>,
     ) -> Result<Self, Failed> {
-        Self::start_with(binary, home, &Setup { endpoint, directory, accounts: 1, carrier: NO_CARRIER }).await
+        Self::start_with(
+            binary,
+            home,
+            &Setup { endpoint, directory, accounts: 1, carrier: NO_CARRIER, more: ("", &[]) },
+        )
+        .await
     }
 
     /// The same with more to choose, and in a directory in which one may have run before.
@@ -134,14 +141,15 @@ impl Gateway {
         };
         let [carriers, platform, ops] = ports[..] else { unreachable!("three were bound") };
         let config = config([carriers, platform, ops], setup);
-        let files = [
+        let (_, more) = setup.more;
+        let own = [
             ("api-token", API_TOKEN),
             ("webhook-key", WEBHOOK_KEY),
             ("auth-token", AUTH_TOKEN),
             ("directory.json", setup.directory.unwrap_or_default()),
             ("offhook.toml", &config),
         ];
-        for (name, text) in files {
+        for (name, text) in own.iter().chain(more) {
             let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(home.join(name));
             file?.write_all(text.as_bytes())?;
         }
@@ -233,7 +241,7 @@ auth_token_files = ["auth-token"]
             account_sid(nth)
         );
     }
-    config
+    config + setup.more.0
 }
 
 impl Drop for Gateway {

@@ -1,5 +1,8 @@
 //! Accounts of all carriers in one gateway, and webhooks as each of their carriers makes them.
 
+use crate::process::accounts::{
+    BANDWIDTH, GENERIC, INFOBIP, PLIVO, PUBLIC_URL, SECRETS, SEED, SINCH, VONAGE, VONAGE_SMS, section,
+};
 use crate::process::{Outside, wire};
 use crate::shared::OURS;
 use base64::Engine as _;
@@ -9,33 +12,8 @@ use http::{HeaderMap, Method};
 use offhook::carrier::{Webhook, plivo, sinch, telnyx, twilio, vonage, vonage_sms};
 use offhook::model::{Secret, Timestamp};
 use offhook::sim::carrier::{AUTH_TOKEN, CarrierSettings};
-use ring::signature::{Ed25519KeyPair, KeyPair as _};
 use serde_json::{Value, json};
 use std::time::SystemTime;
-
-/// Where webhooks are supposed to come to.
-const PUBLIC_URL: &str = "https://gw.example.com";
-
-/// The key that Telnyx signs with.
-const SEED: [u8; 32] = [7; 32];
-
-/// Made-up secrets, each of one account.
-const SECRETS: [(&str, &str); 9] = [
-    ("bandwidth-client", "kestrel-3b1f-client"),
-    ("bandwidth-hook", "kestrel-3b1f-hook"),
-    ("telnyx-key", "KEY0189AB-osprey"),
-    ("vonage-signature", VONAGE),
-    ("vonage-secret", "Xy7Zw9Vu5Ts3Rq1P"),
-    ("vonage-sms", VONAGE_SMS),
-    ("plivo", PLIVO),
-    ("sinch", SINCH),
-    ("infobip-hook", "infobip-heron-91"),
-];
-const VONAGE: &str = "Zk3pQ8vN1xT6yB4mR9sW2dF7hJ5cL0aEZk3pQ8vN1xT6yB4mR9sW2dF7hJ5cL0aE";
-const VONAGE_SMS: &str = "abcDEF0123456789ghiJKL";
-const PLIVO: &str = "bWFycmFrZXNoLXNhZmZyb24tY2FyZGFtb20";
-const SINCH: &str = "sinch-webhook-secret-lapwing";
-const GENERIC: &str = "generic-bearer-curlew-77ab";
 
 /// A carrier, which is also the name of the account there. `main` is the simulated Twilio.
 pub(crate) const CARRIERS: [&str; 9] =
@@ -46,79 +24,9 @@ pub(crate) fn add(world: &Outside) {
     for (file, secret) in SECRETS {
         world.home.write(file, secret);
     }
-    for file in ["sinch-token", "infobip-key", "generic-send"] {
-        world.home.write(file, &format!("{file}-4711"));
-    }
-    world.home.write("generic", GENERIC);
-    let sections: String = CARRIERS[1..].iter().map(|carrier| section(carrier)).collect();
+    let sections: String = CARRIERS[1..].iter().map(|carrier| section(carrier, carrier)).collect();
     world.home.configure(|text| text.replacen("[[account]]", &format!("{sections}[[account]]"), 1));
 }
-
-fn section(carrier: &str) -> String {
-    let own = match carrier {
-        "bandwidth" => {
-            "account_id = \"9900000\"\napplication_id = \"93de2206-9669-4e07-948d-329f4b722ee2\"\nclient_id = \"CLIENT-1\"\n\
-             client_secret_file = \"bandwidth-client\"\nwebhook_user = \"bw\"\nwebhook_password_files = [\"bandwidth-hook\"]"
-                .to_owned()
-        }
-        "telnyx" => {
-            let key = Ed25519KeyPair::from_seed_unchecked(&SEED).unwrap();
-            let key = STANDARD.encode(key.public_key());
-            format!("api_key_file = \"telnyx-key\"\npublic_keys = [\"{key}\"]")
-        }
-        "vonage" => {
-            "api_key = \"a1b2c3d4\"\nsignature_secret_files = [\"vonage-signature\"]\napi_secret_file = \"vonage-secret\""
-                .to_owned()
-        }
-        "vonage_sms" => {
-            "api_key = \"a1b2c3d5\"\nsignature_secret_files = [\"vonage-sms\"]\napi_secret_file = \"vonage-secret\"\n\
-             signature_method = \"sha256\""
-                .to_owned()
-        }
-        "plivo" => "auth_id = \"MAXXXXXXXXXXXXXXXXX1\"\nauth_token_files = [\"plivo\"]".to_owned(),
-        "sinch" => {
-            "api = \"rest\"\nregion = \"us\"\nservice_plan_id = \"abc123\"\napi_token_file = \"sinch-token\"\n\
-             webhook_secret_files = [\"sinch\"]"
-                .to_owned()
-        }
-        "infobip" => {
-            "api_key_file = \"infobip-key\"\nwebhook_user = \"ib\"\nwebhook_password_files = [\"infobip-hook\"]".to_owned()
-        }
-        _ => GENERIC_KEYS.to_owned(),
-    };
-    format!(
-        "[[account]]\nname = \"{carrier}\"\ncarrier = \"{carrier}\"\npublic_url = \"{PUBLIC_URL}\"\n\
-         api_url = \"http://127.0.0.1:9\"\n{own}\n\n"
-    )
-}
-
-const GENERIC_KEYS: &str = r#"[account.webhook]
-auth = "bearer"
-token_files = ["generic"]
-format = "json"
-items = "events"
-kind = "type"
-message_kinds = ["inbound"]
-receipt_kinds = ["status"]
-answer_within_secs = 8
-[account.message]
-id = "id"
-from = "from"
-to = "to"
-text = "text"
-[account.receipt]
-id = "id"
-reference = "ref"
-status = "state"
-states = { sent = "sent", delivered = "delivered", undelivered = "undelivered", failed = "failed", expired = "expired" }
-[account.send]
-path = "/messages"
-method = "POST"
-format = "json"
-body = '{"from":"{from}","to":"{to}","text":"{text}","ref":"{message}"}'
-auth = "bearer"
-token_file = "generic-send"
-id = "id""#;
 
 pub(crate) fn now() -> u64 {
     SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs()
@@ -212,7 +120,7 @@ pub(crate) fn signed(carrier: &str, path: &str, body: &[u8]) -> (Vec<String>, Ve
             let signature = twilio::sign(&secret(AUTH_TOKEN), &url, &body);
             head.push(format!("X-Twilio-Signature: {signature}"));
         }
-        "bandwidth" => head.push(basic("bw", "kestrel-3b1f-hook")),
+        "bandwidth" => head.push(basic("bw", BANDWIDTH)),
         "telnyx" => {
             let time = now().to_string();
             head.extend(telnyx_signed(&time, &body));
@@ -238,7 +146,7 @@ pub(crate) fn signed(carrier: &str, path: &str, body: &[u8]) -> (Vec<String>, Ve
             let lines = sinch::sign(&secret(SINCH), &body, "nonce-1", &now().to_string());
             head.extend(lines.map(|(name, value)| format!("{name}: {value}")));
         }
-        "infobip" => head.push(basic("ib", "infobip-heron-91")),
+        "infobip" => head.push(basic("ib", INFOBIP)),
         "generic" => head.push(format!("Authorization: Bearer {GENERIC}")),
         other => panic!("{other}"),
     }

@@ -3,6 +3,7 @@
 //! Invariant: a gateway started here is stopped by its own handle, at the latest when that is dropped; its doors are
 //! ports that stay reserved, also while it is down, so that it comes back at the same addresses.
 
+pub(crate) mod accounts;
 pub(crate) mod systemd;
 pub(crate) mod wire;
 
