@@ -17,6 +17,7 @@ pub mod fuzz;
 pub mod generic;
 pub mod infobip;
 mod json;
+mod list;
 mod meaning;
 mod oauth;
 pub mod plivo;
@@ -35,6 +36,7 @@ pub use answer::{
     LookUp, NoToken, NumberFacts, Pointing, RETRY_AFTER_MAX, Token, TokenRefused, requested_wait, wait_in,
 };
 pub use basic::Login;
+pub use list::{ListPart, ListStep, Listed, PAGE_MAX_BYTES, Page};
 pub use public_url::PublicUrl;
 pub use webhook::{NotVerified, Unreadable, Webhook};
 
@@ -114,7 +116,7 @@ pub trait Outbox: Send + Sync {
     fn outcome(&self, answer: &Response<Bytes>, now: Timestamp) -> Result<Settled, TokenRefused>;
 }
 
-/// What an account's carrier knows of our numbers and keeps of inbound messages.
+/// What an account's carrier knows of our numbers, and keeps of inbound messages: media, and a list.
 pub trait Numbers: Send + Sync {
     /// The URL that inbound messages of the account's numbers must go to; `None` if the carrier delivers them otherwise.
     fn messages_url(&self) -> Option<&str> {
@@ -125,6 +127,12 @@ pub trait Numbers: Send + Sync {
     /// [`LOOK_UP_REQUESTS_MAX`]), and returns the next request or the result.
     fn look_up(&self, _number: E164, _answers: &[Response<Bytes>], _token: Option<&Secret>) -> LookUp {
         LookUp::Failed { reason: "this carrier says nothing about numbers".to_owned(), retryable: false }
+    }
+
+    /// One step of reading a part of the carrier's list of the messages that it received for us: the request, or what its
+    /// response says.
+    fn list(&self, _part: &ListPart, _answer: Option<&Response<Bytes>>, _token: Option<&Secret>) -> ListStep {
+        ListStep::NoList
     }
 
     /// Where media of inbound messages are, redirects included.

@@ -21,7 +21,7 @@ pub use vonage_sms::vonage_sms;
 
 use super::answer::{self, RETRY_AFTER_MAX};
 use super::twilio::{self, Algorithm, SharedKey, Twilio};
-use super::{Dialect, Inbox, LookUp, NotVerified, Numbers, Unreadable, Webhook};
+use super::{Dialect, Inbox, ListPart, LookUp, NotVerified, Numbers, Unreadable, Webhook};
 use crate::model::{E164, InboundItem, Secret, Timestamp};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
@@ -101,6 +101,13 @@ fn dialect(dialect: &dyn Dialect, written: &Written<'_>) -> Judged {
     let _ = dialect.outcome(&answer, NOW);
     let _ = dialect.token(&answer, NOW);
     let _ = dialect.look_up(number(), &[answer], None);
+    for part in [
+        ListPart::Page { since: NOW, next: Some(written.target.clone()) },
+        ListPart::Media { place: written.target.clone() },
+    ] {
+        let _ = dialect.list(&part, None, None);
+        let _ = dialect.list(&part, Some(&written.response()), None);
+    }
     let _ = dialect.media(&written.target, None, NOW);
     (hook, verified, parsed)
 }

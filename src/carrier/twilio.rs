@@ -14,6 +14,7 @@
 //! claim (A62).
 
 mod codes;
+mod list;
 mod look_up;
 mod read;
 mod send;
@@ -25,7 +26,8 @@ pub use signature::sign;
 use super::basic;
 use super::public_url::{PublicBase, below};
 use super::{
-    Inbox, LookUp, MediaFrom, NotVerified, Numbers, Outbound, Outbox, PublicUrl, TokenRefused, Unreadable, Webhook,
+    Inbox, ListPart, ListStep, LookUp, MediaFrom, NotVerified, Numbers, Outbound, Outbox, PublicUrl, TokenRefused,
+    Unreadable, Webhook,
 };
 use crate::model::{E164, InboundItem, Secret, Settled, Timestamp};
 use bytes::Bytes;
@@ -108,6 +110,8 @@ pub struct Twilio {
     send_uri: Uri,
     /// The URL of the list of our numbers, without the query.
     numbers_url: String,
+    /// The URL of the list of messages, without the query.
+    list_url: String,
     /// The Basic credentials: account SID and first token.
     authorization: HeaderValue,
 }
@@ -121,6 +125,7 @@ impl Twilio {
             messages_url: settings.public_url.messages(&settings.name),
             receipts_url: settings.public_url.receipts(&settings.name),
             numbers_url: resource("IncomingPhoneNumbers.json"),
+            list_url: resource("Messages.json"),
             // Only a URL too long for a request is no URI; without one nothing is ever written.
             send_uri: resource("Messages.json").parse().unwrap_or_default(),
             authorization: basic::authorization(&settings.account_sid, &settings.auth_token),
@@ -173,6 +178,13 @@ impl Numbers for Twilio {
         match answers.last() {
             None => look_up::request(self, number),
             Some(answer) => look_up::result(self, number, answer),
+        }
+    }
+
+    fn list(&self, part: &ListPart, answer: Option<&Response<Bytes>>, _token: Option<&Secret>) -> ListStep {
+        match answer {
+            None => list::request(self, part),
+            Some(answer) => list::result(self, part, answer),
         }
     }
 

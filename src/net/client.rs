@@ -113,6 +113,11 @@ impl Client {
         Self::with_connector(bounds, |http| builder.https_or_http().enable_http1().wrap_connector(http))
     }
 
+    /// The same client, with the same connections, for responses of up to `answer_max_bytes`.
+    pub fn accepting(&self, answer_max_bytes: usize) -> Self {
+        Self { http: self.http.clone(), bounds: ClientBounds { answer_max_bytes, ..self.bounds } }
+    }
+
     fn with_connector(
         bounds: ClientBounds,
         secured: impl FnOnce(HttpConnector) -> HttpsConnector<HttpConnector>,

@@ -60,7 +60,7 @@ fn message(account: &Settings, fields: &Fields<'_>) -> Result<InboundItem, Probl
         None if media.is_empty() => return Err(Problem::Missing("Body")),
         None => String::new(),
     };
-    let keyword = keyword(account, fields, &text)?;
+    let keyword = keyword(account, fields.text("OptOutType")?, &text);
     Ok(InboundItem::Message(Inbound {
         carrier_id,
         from,
@@ -147,13 +147,13 @@ fn segments(fields: &Fields<'_>) -> Result<Option<u16>, Problem> {
 /// The keyword that Twilio handles and answers: reported in `OptOutType` if Advanced Opt-Out is on, else determined by
 /// Twilio's list, unless that is switched off. START words are not matched, because the block to lift is known from
 /// STOP.
-fn keyword(account: &Settings, fields: &Fields<'_>, text: &str) -> Result<Option<String>, Problem> {
-    let reported = fields.text("OptOutType")?.map(str::to_ascii_uppercase);
+pub(super) fn keyword(account: &Settings, reported: Option<&str>, text: &str) -> Option<String> {
+    let reported = reported.map(str::to_ascii_uppercase);
     if let Some(keyword) = reported.filter(|word| matches!(word.as_str(), "STOP" | "START" | "HELP")) {
-        return Ok(Some(keyword));
+        return Some(keyword);
     }
     let is_one_of = |words: &[&str]| words.iter().any(|word| text.trim().eq_ignore_ascii_case(word));
-    Ok(if account.keywords_off {
+    if account.keywords_off {
         None
     } else if is_one_of(&STOP_WORDS) {
         Some("STOP".to_owned())
@@ -161,7 +161,7 @@ fn keyword(account: &Settings, fields: &Fields<'_>, text: &str) -> Result<Option
         Some("HELP".to_owned())
     } else {
         None
-    })
+    }
 }
 
 /// `ErrorCode`, if it is an error; 0 means no error.

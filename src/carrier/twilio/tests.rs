@@ -1,6 +1,7 @@
 //! Tests of Twilio's dialect. Signatures are tested in `tests/vectors.rs`, against Twilio's own verifier.
 
 mod forged;
+mod list;
 mod read;
 mod send;
 
