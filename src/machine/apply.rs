@@ -19,7 +19,7 @@ use super::record::Stored;
 use super::rows::{Key, Table, Write};
 use super::state::{
     Answered, Audited, CallRow, CheckedNumber, Gateway, KeptMedium, KeptReceiptId, Lane, Live, MediumState, Message,
-    Open, OptOut, PendingMedia, QuarantineEntry, Timer,
+    Open, OptOut, PendingMedia, QuarantineEntry, Reconciliation, Timer,
 };
 use crate::model::{
     Address, AuditEntry, CallId, Day, Direction, E164, EventId, MediaId, MessageState, OptOutBy, Timestamp,
@@ -212,6 +212,13 @@ fn apply_event(event: &NumberedEvent, index: u16, frame: &CommittedFrame, writes
             }
         }
         Event::ClosingWithoutText { .. } => {}
+        Event::ReconciliationBegun { account, since } => {
+            let row = Reconciliation { since: *since, at: frame.at };
+            put(writes, state_key(kind::RECONCILIATION, account.as_bytes()), &row);
+        }
+        Event::ReconciliationEnded { account } => {
+            writes.push(Write::Delete(state_key(kind::RECONCILIATION, account.as_bytes())));
+        }
         Event::PartReceived { text, number, part, until, waiting } => {
             if part.from.kept().is_some() && part.content.kept().is_some() {
                 put(writes, part_key(*text, Some(*number)), part);

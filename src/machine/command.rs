@@ -3,11 +3,11 @@
 use super::erasure::{Erased, Erasure, ErasureState};
 use super::event::{CallShown, Replayed, VerifiedNumber};
 use super::fingerprint::ErasureKey;
-use super::state::{CapOwner, Ended, MediumState, Message, OptOut};
+use super::state::{CapOwner, Ended, MediumState, Message, OptOut, Reconciliation};
 use crate::model::{
     Actor, Agent, Attestation, CallId, CallType, Caller, Change, Directory, E164, ErasureId, EventId, Expected,
-    InboundItem, IntakeOutcome, Language, MediaId, MessageId, OnlyIf, Phase, Position, PresetId, QueueId, Settled,
-    SmartAction, Timestamp, Verification,
+    Inbound, InboundItem, IntakeOutcome, Language, MediaId, MessageId, OnlyIf, Phase, Position, PresetId, QueueId,
+    Settled, SmartAction, Timestamp, Verification,
 };
 use crate::rules::opt_out::Block;
 use crate::rules::refusal::Refusal;
@@ -112,6 +112,31 @@ pub enum Command {
         account: String,
         /// The item.
         item: InboundItem,
+    },
+    /// A carrier's list of messages is to be read from a time on: by an operator, or by the gateway after a downtime.
+    BeginReconciliation(BeginReconciliation),
+    /// Which of the messages in a carrier's list are known. Nothing is recorded.
+    FindKnown {
+        /// The account's configured name.
+        account: String,
+        /// The carrier's ids of the messages.
+        carrier_ids: Vec<String>,
+    },
+    /// A carrier's list has a message that may never have arrived.
+    ListedMessage {
+        /// The account's configured name.
+        account: String,
+        /// When the carrier received it, by the carrier's clock.
+        at: Timestamp,
+        /// The message.
+        message: Box<Inbound>,
+    },
+    /// A carrier's list was read to its end.
+    EndReconciliation {
+        /// The account's configured name.
+        account: String,
+        /// The reconciliation. If another was begun since, that one goes on.
+        ended: Reconciliation,
     },
     /// The dispatcher has a permit for a message and is about to send it to the carrier.
     StartSend {
@@ -248,6 +273,19 @@ pub enum Command {
         /// What was erased.
         erased: Erased,
     },
+}
+
+/// A request to read a carrier's list of messages.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BeginReconciliation {
+    /// The account's configured name.
+    pub account: String,
+    /// What the carrier received since then is looked for, by its clock.
+    pub since: Timestamp,
+    /// Who asks for it; `None` if the gateway does, after a downtime.
+    pub by: Option<Actor>,
+    /// The idempotency key, if the request had one.
+    pub key: Option<IdempotencyKey>,
 }
 
 /// A document that replaces the directory.
@@ -478,6 +516,10 @@ pub enum Reply {
     Verification(Box<Verification>),
     /// The erasure of the person, begun now or before.
     Erasure(Erasure),
+    /// The reconciliation that was begun. It goes back to where one that was not done began.
+    Reconciliation(Reconciliation),
+    /// Whether each of the messages is known.
+    Known(Vec<bool>),
 }
 
 impl fmt::Debug for Reply {
@@ -505,6 +547,8 @@ impl fmt::Debug for Reply {
             Self::SeedRefused => f.write_str("SeedRefused"),
             Self::Verification(verification) => f.debug_tuple("Verification").field(verification).finish(),
             Self::Erasure(erasure) => f.debug_tuple("Erasure").field(erasure).finish(),
+            Self::Reconciliation(begun) => f.debug_tuple("Reconciliation").field(begun).finish(),
+            Self::Known(known) => f.debug_tuple("Known").field(known).finish(),
         }
     }
 }

@@ -16,6 +16,7 @@ mod parts;
 mod pause;
 mod quarantine;
 mod receipt;
+mod reconcile;
 mod send;
 mod suspend;
 mod tick;
@@ -79,6 +80,10 @@ pub fn decide(view: &impl View, command: Command, at: At) -> Decision {
         Command::Cancel(message) => outbound::cancel(&mut draft, message),
         Command::SettleMedium { message, medium, state } => media::settle(&mut draft, message, medium, state),
         Command::InboundItem { account, item } => item::item(&mut draft, account, item),
+        Command::BeginReconciliation(begin) => reconcile::begin(&mut draft, begin).unwrap_or_else(Reply::Refused),
+        Command::FindKnown { account, carrier_ids } => reconcile::find_known(&draft, &account, carrier_ids),
+        Command::ListedMessage { account, at, message } => inbound::listed(&mut draft, account, at, *message),
+        Command::EndReconciliation { account, ended } => reconcile::end(&mut draft, account, ended),
         Command::StartSend { message, lane_empty_at, account_empty_at } => {
             outbound::start(&mut draft, message, Paid { lane_empty_at, account_empty_at })
         }

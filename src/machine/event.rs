@@ -447,6 +447,18 @@ pub enum Event {
         /// The new row.
         erasure: Erasure,
     },
+    /// A carrier's list of messages is to be read for what never arrived. It also holds the answer to the request.
+    ReconciliationBegun {
+        /// The account.
+        account: String,
+        /// What the carrier received since then is looked for.
+        since: Timestamp,
+    },
+    /// A carrier's list of messages was read to its end, and what was missing was taken in.
+    ReconciliationEnded {
+        /// The account.
+        account: String,
+    },
     /// A request to erase a person was answered; holds the answer.
     ErasureAnswered {
         /// The erasure.

@@ -84,9 +84,11 @@ pub mod kind {
     pub const RECEIPTS_KEPT: u8 = b'k';
     /// The first day whose carriers' ids are kept.
     pub const CARRIER_IDS_SINCE: u8 = b's';
+    /// A reconciliation that is not done, by its account's name.
+    pub const RECONCILIATION: u8 = b'l';
 
     /// All kinds.
-    pub const ALL: [u8; 35] = [
+    pub const ALL: [u8; 36] = [
         CALL,
         LIVE,
         TIMER,
@@ -122,6 +124,7 @@ pub mod kind {
         KEPT_RECEIPT,
         RECEIPTS_KEPT,
         CARRIER_IDS_SINCE,
+        RECONCILIATION,
     ];
 
     // No two kinds have the same letter.

@@ -243,6 +243,8 @@ pub struct Message {
     pub client_ref: Option<String>,
     /// It was joined from parts of which some never came.
     pub incomplete: bool,
+    /// Its webhook never came: it was found in the carrier's list of messages.
+    pub reconciled: bool,
 }
 
 impl Message {
@@ -569,6 +571,15 @@ pub struct Sweep {
     pub day: Day,
     /// The last call examined; `None` once all were.
     pub after: Option<CallId>,
+}
+
+/// A reading of a carrier's list of messages that is not done.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Reconciliation {
+    /// Messages that the carrier received since then are looked for, by its clock.
+    pub since: Timestamp,
+    /// When it was begun.
+    pub at: Timestamp,
 }
 
 /// The gateway's own row.

@@ -41,6 +41,9 @@ impl Command {
             | Self::ReplayQuarantined { .. }
             | Self::DiscardQuarantined { .. }
             | Self::Erase { .. }
+            | Self::BeginReconciliation(_)
+            | Self::FindKnown { .. }
+            | Self::ListedMessage { .. }
             | Self::InboundItem {
                 item: InboundItem::Message(_) | InboundItem::Unreadable { .. } | InboundItem::Ignored { .. },
                 ..
@@ -63,14 +66,15 @@ impl Command {
             | Self::CarryDebts { .. }
             | Self::FeedGap { .. }
             | Self::JournalLost { .. }
-            | Self::ChangeErasure { .. } => Urgency::Urgent,
+            | Self::ChangeErasure { .. }
+            | Self::EndReconciliation { .. } => Urgency::Urgent,
         }
     }
 
     /// Whether this command is new work.
     pub fn new_work(&self) -> NewWork<'_> {
         match self {
-            Self::Send(_) => NewWork::Yes,
+            Self::Send(_) | Self::ListedMessage { .. } => NewWork::Yes,
             Self::InboundItem { item, .. } if is_new(item) => NewWork::Yes,
             Self::ReplayQuarantined { last: Some(item), .. } if is_new(item) => NewWork::Yes,
             Self::PutCall(put) => NewWork::IfUnknown(&put.call),

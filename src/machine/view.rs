@@ -18,7 +18,7 @@ use super::record::Stored;
 use super::rows::{Key, PAGE_ROWS, ScannedRow, Table};
 use super::state::{
     Answered, CallRow, Gateway, IncompleteText, KeptReceipt, KeptReceiptId, Live, LongTextKey, Message, PendingMedia,
-    QuarantineEntry, Sweep, Timer, WaitingPart,
+    QuarantineEntry, Reconciliation, Sweep, Timer, WaitingPart,
 };
 use crate::model::{CallId, Claim, Day, Directory, E164, MediaId, MessageId, Month, Position, Timestamp};
 use std::convert::Infallible;
@@ -208,6 +208,18 @@ pub trait Queries: View {
     /// Returns how many receipts are kept for an account.
     fn receipts_kept(&self, account: &str) -> u32 {
         self.typed(&state_key(kind::RECEIPTS_KEPT, account.as_bytes())).unwrap_or_default()
+    }
+
+    /// Returns the reconciliation of an account that is not done.
+    fn reconciliation(&self, account: &str) -> Option<Reconciliation> {
+        self.typed(&state_key(kind::RECONCILIATION, account.as_bytes()))
+    }
+
+    /// Returns the reconciliations that are not done, each with its account.
+    fn reconciliations(&self) -> Vec<(String, Reconciliation)> {
+        let prefix = state_key(kind::RECONCILIATION, &[]);
+        let found = self.scan(prefix.clone(), Vec::new());
+        found.filter_map(|(key, row)| Some((name_in(&key, &prefix)?.to_owned(), decode_row(&row)?))).collect()
     }
 
     /// Returns the first day whose answers to idempotency keys are kept; `None` before any were dropped.

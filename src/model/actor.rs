@@ -57,6 +57,8 @@ super::labels! {
         SendToLandline = "send_to_landline",
         /// A call got another number to text.
         TextAlternative = "text_alternative",
+        /// A carrier's list of messages was read for what never arrived.
+        Reconcile = "reconcile",
     }
 }
 

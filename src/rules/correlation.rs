@@ -3,7 +3,7 @@
 //! The caller of the rule passes the sender's calls that are live at this position of the journal, so "before or after
 //! hang-up" is decided by the order of the journal, not by a clock (A6).
 
-use crate::model::{CallId, Directory, E164, QueueId, Session};
+use crate::model::{CallId, Directory, E164, QueueId, Session, Timestamp};
 
 /// The properties of a live call that correlation needs.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -68,6 +68,13 @@ pub fn which_call(ours: E164, live: &[LiveCall], directory: &Directory) -> Belon
         },
         _ => Belongs::Nowhere(Why::Ambiguous),
     }
+}
+
+/// Whether a text that the carrier received at `at`, and that reached us only now, belongs to an earlier call of its pair
+/// than the live one, which started at `started_at`; the pair's last session closed at `closed_at`. A call that merely
+/// started after the text may have been reported late, because the gateway was away.
+pub fn is_of_an_earlier_call(at: Timestamp, started_at: Timestamp, closed_at: Option<Timestamp>) -> bool {
+    at < started_at && closed_at.is_some_and(|closed_at| at < closed_at && closed_at <= started_at)
 }
 
 fn join(call: &LiveCall) -> Belongs {

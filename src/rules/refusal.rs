@@ -157,6 +157,8 @@ codes! {
     RangeInvalid = 416 "range_invalid";
     /// The link to a medium is over, or was not made here.
     LinkInvalid = 403 "link_invalid";
+    /// The account's carrier has no list of received messages.
+    NoMessageList = 422 "no_message_list";
 }
 
 /// A refusal with what the client needs to proceed.

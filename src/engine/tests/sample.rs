@@ -11,7 +11,8 @@ use crate::machine::record::{self, Stored};
 use crate::machine::rows::{Key, ROWS_VERSION_OLDEST, Table, Write};
 use crate::machine::state::{
     Answered, Audited, CallRow, CheckedNumber, Contact, Gateway, IncompleteText, KeptMedium, KeptReceipt, Lane, Live,
-    Message, Open, OptOut, Pause, PendingMedia, QuarantineEntry, Suspension, Sweep, Timer, Usage, UsageOf, WaitingPart,
+    Message, Open, OptOut, Pause, PendingMedia, QuarantineEntry, Reconciliation, Suspension, Sweep, Timer, Usage,
+    UsageOf, WaitingPart,
 };
 use crate::model::{Change, Day, MessageId, Month};
 use crate::rules::breaker::{BreakerState, Cause};
@@ -97,6 +98,7 @@ fn is_read(key: &Key, row: &[u8]) -> bool {
         (Table::State, [kind::INCOMPLETE_TEXT, ..]) => is::<IncompleteText>(row),
         (Table::State, [kind::KEPT_RECEIPT, ..]) => is::<KeptReceipt>(row),
         (Table::State, [kind::PARTS_WAITING | kind::RECEIPTS_KEPT, ..]) => is::<u32>(row),
+        (Table::State, [kind::RECONCILIATION, ..]) => is::<Reconciliation>(row),
         (Table::State, [kind::CALL, ..]) => is::<CallRow>(row),
         (Table::State, [kind::LIVE, ..]) => is::<Live>(row),
         (Table::State, [kind::TIMER, ..]) => is::<Timer>(row),

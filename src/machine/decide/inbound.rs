@@ -21,14 +21,38 @@ pub(super) fn message<V: View>(draft: &mut Draft<'_, V>, account: String, inboun
     if !draft.claim(claim(&account, inbound.carrier_id.clone(), ClaimKind::Message)) {
         return Reply::InboundItem(IntakeOutcome::Duplicate);
     }
-    accept(draft, account, inbound, false)
+    accept(draft, account, inbound, Came::Whole)
+}
+
+/// Handles a message in the carrier's list, which the carrier received at `at`.
+pub(super) fn listed<V: View>(draft: &mut Draft<'_, V>, account: String, at: Timestamp, inbound: Inbound) -> Reply {
+    if !draft.claim(claim(&account, inbound.carrier_id.clone(), ClaimKind::Message)) {
+        return Reply::InboundItem(IntakeOutcome::Duplicate);
+    }
+    accept(draft, account, inbound, Came::InList(at))
+}
+
+/// How a message came.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Came {
+    /// By its webhook.
+    Whole,
+    /// In parts, of which some are missing.
+    Incomplete,
+    /// In the carrier's list, after the carrier received it at that time.
+    InList(Timestamp),
+}
+
+impl Came {
+    fn in_list(self) -> Option<Timestamp> {
+        if let Self::InList(at) = self { Some(at) } else { None }
+    }
 }
 
 /// Handles a message to one of our numbers that was not accepted before: attaches it to its call, or reports it as late.
-/// `incomplete` says that parts of it are missing.
-pub(super) fn accept<V: View>(draft: &mut Draft<'_, V>, account: String, inbound: Inbound, incomplete: bool) -> Reply {
+pub(super) fn accept<V: View>(draft: &mut Draft<'_, V>, account: String, inbound: Inbound, came: Came) -> Reply {
     let (Some(from), Some(ours)) = (inbound.from.number(), inbound.to.number()) else {
-        return late(draft, &inbound, None, Why::NoCall);
+        return late(draft, &inbound, came, None, Why::NoCall);
     };
     let keyword = opt_out::keyword(draft, &inbound, from, ours);
     if keyword == Some(Keyword::Start) {
@@ -36,10 +60,10 @@ pub(super) fn accept<V: View>(draft: &mut Draft<'_, V>, account: String, inbound
         opt_out::start(draft, from, ours);
     }
     let Some(keyword) = keyword.filter(|keyword| *keyword != Keyword::Start) else {
-        return place(draft, account, (inbound, incomplete), keyword, from, ours).0;
+        return place(draft, account, (inbound, came), keyword, from, ours).0;
     };
     let words = Inbound { media: Vec::new(), text: String::new(), ..inbound.clone() };
-    let (reply, call) = place(draft, account, (inbound, incomplete), Some(keyword), from, ours);
+    let (reply, call) = place(draft, account, (inbound, came), Some(keyword), from, ours);
     // The law requires the opt-out even if the message was dropped or has no call (A46, A47).
     let answers = keyword == Keyword::Help || opt_out::stop(draft, from, ours, OptOutBy::Keyword, call.clone());
     if answers && reply != Reply::InboundItem(IntakeOutcome::Dropped) {
@@ -52,7 +76,7 @@ pub(super) fn accept<V: View>(draft: &mut Draft<'_, V>, account: String, inbound
 fn place<V: View>(
     draft: &mut Draft<'_, V>,
     account: String,
-    (inbound, incomplete): (Inbound, bool),
+    (inbound, came): (Inbound, Came),
     keyword: Option<Keyword>,
     from: E164,
     ours: E164,
@@ -62,13 +86,20 @@ fn place<V: View>(
     let why = match belongs(draft, from, ours) {
         Belongs::To(id) => match draft.live_call(&id) {
             Some(call) if dropped(call.phase) => return (Reply::InboundItem(IntakeOutcome::Dropped), None),
-            Some(call) => return (attach(draft, account, (inbound, incomplete), keyword, call, ours), Some(id)),
+            Some(call) if is_of_an_earlier(draft, &call, came, from, ours) => Why::NoCall,
+            Some(call) => return (attach(draft, account, (inbound, came), keyword, call, ours), Some(id)),
             None => Why::NoCall,
         },
         Belongs::Nowhere(_) if dropped(Phase::Connected) => return (Reply::InboundItem(IntakeOutcome::Dropped), None),
         Belongs::Nowhere(why) => why,
     };
-    (late(draft, &inbound, keyword, why), None)
+    (late(draft, &inbound, came, keyword, why), None)
+}
+
+/// Whether a listed message was sent during an earlier call of the same pair than the one that it would join now.
+fn is_of_an_earlier<V: View>(draft: &Draft<'_, V>, call: &Call, came: Came, from: E164, ours: E164) -> bool {
+    let closed_at = draft.view.contact(ours, from, draft.now()).and_then(|contact| contact.closed_at);
+    came.in_list().is_some_and(|at| correlation::is_of_an_earlier_call(at, call.started_at, closed_at))
 }
 
 /// Returns the call that a text from `theirs` to `ours` would join now.
@@ -90,7 +121,7 @@ pub(super) fn belongs<V: View>(draft: &Draft<'_, V>, theirs: E164, ours: E164) -
 fn attach<V: View>(
     draft: &mut Draft<'_, V>,
     account: String,
-    (inbound, incomplete): (Inbound, bool),
+    (inbound, came): (Inbound, Came),
     keyword: Option<Keyword>,
     mut call: Call,
     ours: E164,
@@ -146,7 +177,8 @@ fn attach<V: View>(
         counted: None,
         suspended: false,
         client_ref: None,
-        incomplete,
+        incomplete: came == Came::Incomplete,
+        reconciled: came.in_list().is_some(),
     };
     let event = Event::MessageReceived { message: Box::new(message), text: inbound.text.into(), media_urls };
     draft.record_visible(&mut call, |_| event);
@@ -155,7 +187,7 @@ fn attach<V: View>(
 }
 
 /// Handles a message that belongs to no call: notifies the platform, and may send the auto-reply.
-fn late<V: View>(draft: &mut Draft<'_, V>, inbound: &Inbound, keyword: Option<Keyword>, why: Why) -> Reply {
+fn late<V: View>(draft: &mut Draft<'_, V>, inbound: &Inbound, came: Came, keyword: Option<Keyword>, why: Why) -> Reply {
     let pair = inbound.to.number().zip(inbound.from.number());
     let contact = pair.and_then(|(ours, theirs)| draft.view.contact(ours, theirs, draft.now()));
     let stranger = pair.filter(|(_, theirs)| contact::is_stranger(draft, *theirs, contact.as_ref()));
@@ -188,6 +220,7 @@ fn late<V: View>(draft: &mut Draft<'_, V>, inbound: &Inbound, keyword: Option<Ke
         text,
         auto_replied: reply.is_ok(),
         last_call: contact.as_ref().and_then(|contact| contact.last_call.clone()),
+        reconciled: came.in_list().is_some(),
     })));
     let new = match reply {
         Ok(new) => new,

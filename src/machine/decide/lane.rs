@@ -88,6 +88,7 @@ pub(super) fn enqueue_estimated<V: View>(
         suspended,
         client_ref: new.client_ref,
         incomplete: false,
+        reconciled: false,
     };
     let event = Event::MessageQueued { message: Box::new(message.clone()), text: new.text.into(), lane };
     match call {

@@ -2,7 +2,7 @@
 //! there, or what is there is after five minutes.
 
 use super::draft::{Draft, claim};
-use super::inbound;
+use super::inbound::{self, Came};
 use crate::machine::command::Reply;
 use crate::machine::event::Event;
 use crate::machine::keys::long_text;
@@ -47,7 +47,7 @@ pub(super) fn part<V: View>(draft: &mut Draft<'_, V>, account: String, inbound: 
         let first = waiting.first().filter(|(number, _)| *number < part.number);
         let carrier_id = first.map_or(carrier_id, |(_, first)| first.carrier_id.clone());
         take(draft, account.clone(), text, &waiting, None);
-        return inbound::accept(draft, account, Inbound { carrier_id, ..joined }, false);
+        return inbound::accept(draft, account, Inbound { carrier_id, ..joined }, Came::Whole);
     }
     if in_account >= WAITING_MAX || part.content.len() > CONTENT_MAX_BYTES {
         return by_itself(draft, account, inbound, &part.content);
@@ -120,7 +120,7 @@ fn give_up<V: View>(draft: &mut Draft<'_, V>, text: LongTextKey, waiting: &[(u8,
         part: None,
     };
     take(draft, account.clone(), text, waiting, incomplete);
-    inbound::accept(draft, account, inbound, true);
+    inbound::accept(draft, account, inbound, Came::Incomplete);
 }
 
 /// Records that these parts of a text wait no longer.
@@ -141,7 +141,7 @@ fn take<V: View>(
 /// Delivers a part as a message of its own.
 fn by_itself<V: View>(draft: &mut Draft<'_, V>, account: String, inbound: Inbound, content: &[u8]) -> Reply {
     let text = decode(content);
-    inbound::accept(draft, account, Inbound { text, ..inbound }, true)
+    inbound::accept(draft, account, Inbound { text, ..inbound }, Came::Incomplete)
 }
 
 /// Records that a missing part came after all.

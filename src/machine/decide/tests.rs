@@ -18,6 +18,7 @@ mod opt_outs;
 mod parts;
 mod quarantine;
 mod random;
+mod reconcile;
 mod records;
 mod refused;
 mod requirements;
@@ -310,6 +311,8 @@ fn answer(reply: &Reply) -> String {
             IntakeOutcome::Ignored => "ignored",
         }
         .to_owned(),
+        Reply::Reconciliation(begun) => format!("since {}", begun.since.since(START).as_secs()),
+        Reply::Known(known) => format!("known {known:?}"),
         Reply::Started { .. } => "started".to_owned(),
         Reply::NotStarted => "not started".to_owned(),
         Reply::SeedRefused => "seed refused".to_owned(),
@@ -336,7 +339,7 @@ fn event_line(event: &Value) -> String {
         }
         add(&data["error"]["code"]);
         add(&data["opt_out_keyword"]);
-        for flag in ["reply_blocked", "auto_replied", "incomplete"] {
+        for flag in ["reply_blocked", "auto_replied", "incomplete", "reconciled"] {
             words.extend(data[flag].as_bool().filter(|is| *is).map(|_| flag.to_owned()));
         }
         words.extend(data["last_call_id"].as_str().map(|id| format!("after {id}")));

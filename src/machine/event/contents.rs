@@ -74,6 +74,8 @@ pub struct LateMessage {
     pub auto_replied: bool,
     /// The sender's last call with this number.
     pub last_call: Option<CallId>,
+    /// Its webhook never came: it was found in the carrier's list of messages.
+    pub reconciled: bool,
 }
 
 /// The result of verifying a number for an administrator.

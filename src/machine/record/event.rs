@@ -94,7 +94,9 @@ stored! {
             incomplete: Option<IncompleteText>,
         },
         62 => ReceiptKept { account: String, carrier_id: String, receipt: KeptReceipt, kept: u32 },
-        63 => ReceiptTaken { id: KeptReceiptId, due: Timestamp, kept: u32 };
+        63 => ReceiptTaken { id: KeptReceiptId, due: Timestamp, kept: u32 },
+        64 => ReconciliationBegun { account: String, since: Timestamp },
+        65 => ReconciliationEnded { account: String };
         43 was { account: String, breaker: BreakerState, cause: Cause }
             => Self::AccountFailed { account, breaker: Some(breaker), cause: Some(cause) },
         44 was { account: String, breaker: BreakerState, cause: Cause }
@@ -127,5 +129,6 @@ stored! {
         text: Option<Private<String>>,
         auto_replied: bool,
         last_call: Option<CallId>,
+        #[since(5)] reconciled: bool,
     }
 }

@@ -376,5 +376,6 @@ stored! {
         61 => MediaNotFound,
         62 => RangeInvalid,
         63 => LinkInvalid,
+        64 => NoMessageList,
     }
 }

@@ -9,7 +9,7 @@ use crate::machine::rows::Table;
 use crate::machine::state::{
     Answered, Attempt, Audited, Call, CallRow, CapOwner, CheckedNumber, Contact, Ended, Gateway, IncompleteText,
     KeptMedium, KeptReceipt, KeptReceiptId, Lane, Live, Medium, MediumState, Message, Open, OptOut, Pause,
-    PendingMedia, QuarantineEntry, StoredMedium, Suspension, Sweep, Timer, Usage, UsageOf, WaitingPart,
+    PendingMedia, QuarantineEntry, Reconciliation, StoredMedium, Suspension, Sweep, Timer, Usage, UsageOf, WaitingPart,
 };
 use crate::model::{
     Action, Address, AttemptOutcome, Attestation, AuditEntry, CallId, Caller, ClosedReason, Day, Direction, E164,
@@ -67,6 +67,7 @@ stored! {
         12 => Erase,
         13 => SendToLandline,
         14 => TextAlternative,
+        15 => Reconcile,
     }
     struct AuditEntry {
         resource: String,
@@ -158,6 +159,7 @@ stored! {
         #[since(5)] suspended: bool,
         #[since(5)] client_ref: Option<String>,
         #[since(5)] incomplete: bool,
+        #[since(5)] reconciled: bool,
     }
     struct Medium {
         id: MediaId,
@@ -327,6 +329,10 @@ stored! {
     }
     struct Gateway {
         started_at: Timestamp,
+    }
+    struct Reconciliation {
+        since: Timestamp,
+        at: Timestamp,
     }
     struct Erasure {
         id: ErasureId,

@@ -146,5 +146,8 @@ fn late_data(late: &LateMessage, at: Timestamp) -> Value {
     if let Some(text) = &late.text {
         data["text"] = json!(text.kept());
     }
+    if late.reconciled {
+        data["reconciled"] = json!(true);
+    }
     data
 }

@@ -73,6 +73,8 @@ struct InboundShown {
     opt_out_keyword: Option<Keyword>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     incomplete: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    reconciled: bool,
 }
 
 fn as_text<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
@@ -120,6 +122,7 @@ fn shown<'a>(message: &'a Message, text: Text<'a>) -> MessageShown<'a> {
             reply_blocked: message.reply_blocked,
             opt_out_keyword: message.keyword,
             incomplete: message.incomplete,
+            reconciled: message.reconciled,
         }),
     }
 }

@@ -2,21 +2,22 @@
 
 use super::invariants::holds;
 use super::steps::{
-    answered_verification, by_id, delivered, end, erase_with_key, erasure_ended, failed_verification, gap, go, inbound,
-    later, lost, photo, put, refused, replay_quarantined, replayed, resume, say, say_with_key, send, sent, start,
-    start_of, suspend, text, tick, unknown,
+    answered_verification, by_id, delivered, end, erase_with_key, erasure_ended, failed_verification, gap, go, in_list,
+    inbound, later, lost, photo, put, reconcile, refused, replay_quarantined, replayed, resume, say, say_with_key,
+    send, sent, start, start_of, suspend, text, tick, unknown,
 };
 use super::*;
 use crate::machine::command::Content;
 use crate::machine::keys::{decode_row, encode_row};
 use crate::machine::record::{self, Unreadable};
-use crate::machine::state::{CapOwner, MediumState, StoredMedium};
+use crate::machine::state::{CapOwner, MediumState, Reconciliation, StoredMedium};
 use crate::model::{Account, E164, FailureCode, Inbound, InboundItem, Limits, Part, RawRequest, ReceiptState};
 use crate::rules::breaker::BreakerState;
 use crate::rules::media::{MediaType, Unkept};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::time::Duration;
 
 const URL: &str = "https://media.example/of-ann/1";
 const RAW: &[u8] = b"{\"from\":\"+12065550142\",\"half a webhook";
@@ -137,6 +138,17 @@ pub(super) fn everything() -> TestMachine {
     let second = Inbound { carrier_id: "q1".to_owned(), part: first.part.clone(), ..first };
     world.run(1_501, Step::Text(second));
     world.run(1_501, by_id("main", "SMout10", "sent", ReceiptState::Sent));
+    // The carrier's list is read, and has what never arrived.
+    world.run(1_502, reconcile(1_400, Some(10)));
+    world.run(1_502, start_of("e", BOB));
+    let missed = inbound(BOB, SUPPORT, WORDS[1]);
+    world.run(1_503, in_list(1_450, Inbound { carrier_id: "missed1".to_owned(), ..missed.clone() }));
+    world.run(1_504, end("e"));
+    world.run(1_505, in_list(1_451, Inbound { carrier_id: "missed2".to_owned(), ..missed }));
+    let begun = Reconciliation { since: START + Duration::from_secs(1_400), at: START + Duration::from_secs(1_502) };
+    world.run(1_506, Step::Do(Command::EndReconciliation { account: "main".to_owned(), ended: begun }));
+    // Another one is not done yet.
+    world.run(1_507, reconcile(1_401, None));
     // A lease of an unknown call, as an erasure may leave behind.
     let done = Event::LeaseDone { due: world.now, call: CallId::read("z").unwrap() };
     world.commit(vec![NumberedEvent { call_sequence: None, event: done }]);
@@ -183,7 +195,7 @@ fn people() -> Vec<Vec<u8>> {
 
 /// The fields of events' data, by type; calls and messages have a schema instead. The optional ones come after `?`.
 const DATA: &[(&str, &str)] = &[
-    ("message.late", "at auto_replied from last_call_id to ? text"),
+    ("message.late", "at auto_replied from last_call_id to ? text reconciled"),
     ("media.ready", "medium message_id"),
     ("media.failed", "medium message_id"),
     ("contact.opted_out", "by contact keyword our_number ? call_id"),

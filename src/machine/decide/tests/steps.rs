@@ -1,7 +1,7 @@
 //! The steps of a story.
 
 use super::{ANN, START, TestMachine};
-use crate::machine::command::{Command, Content, IdempotencyKey, PutCall, Send, Suspend};
+use crate::machine::command::{BeginReconciliation, Command, Content, IdempotencyKey, PutCall, Send, Suspend};
 use crate::machine::erasure::{Erased, ErasureState};
 use crate::machine::event::{Replayed, VerifiedNumber};
 use crate::machine::fingerprint::ErasureKey;
@@ -106,6 +106,20 @@ pub(super) fn receipt(
         segments,
     };
     Command::InboundItem { account: "main".to_owned(), item: InboundItem::Receipt(receipt) }
+}
+
+/// The carrier's list is to be read from a second of the story on, by an operator with this key or after a downtime.
+pub(super) fn reconcile(since: u64, key: Option<u8>) -> Step {
+    let since = START + std::time::Duration::from_secs(since);
+    let key = key.map(|key| IdempotencyKey { key: [key; 16], body: [key; 16] });
+    let (account, by) = ("main".to_owned(), key.map(|_| operator()));
+    Step::Do(Command::BeginReconciliation(BeginReconciliation { account, since, by, key }))
+}
+
+/// The list has a message, which the carrier received at a second of the story.
+pub(super) fn in_list(at: u64, message: Inbound) -> Step {
+    let at = START + std::time::Duration::from_secs(at);
+    Step::Do(Command::ListedMessage { account: "main".to_owned(), at, message: Box::new(message) })
 }
 
 /// Events at these positions were not delivered to an endpoint.

@@ -135,6 +135,7 @@ impl TestDispatch {
             suspended: false,
             client_ref: None,
             incomplete: false,
+            reconciled: false,
         };
         self.messages.insert(id, (name, message.clone()));
         let lane = self.lane(&message);

@@ -35,6 +35,7 @@ fn f03_a_late_text_belongs_to_its_contacts_thread() {
         text: None,
         auto_replied: false,
         last_call: None,
+        reconciled: false,
     };
     world.happens(Event::MessageLate(Box::new(late)));
     world.happens(stop(ANN));
