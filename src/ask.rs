@@ -8,6 +8,7 @@ pub mod doctor;
 pub mod erase;
 pub mod explain;
 pub mod quarantine;
+pub mod reconcile;
 pub mod replay;
 pub mod top;
 

@@ -35,7 +35,10 @@ use crate::model::Position;
 use crate::observe::{self, Door, Metrics, NotReady, Readiness};
 use crate::work::feed::Start;
 use crate::work::media::store::StoreFailed;
-use crate::work::{Accounts, Endpoint, Receivers, Replays, Verifier, deliver, retain, send, tick, verify};
+use crate::work::{
+    Accounts, Endpoint, Intake, Receivers, ReconcileParts, Reconciler, Replays, Verifier, deliver, reconcile, retain,
+    send, tick, verify,
+};
 use doors::BoundDoors;
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -47,6 +50,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use open::Names;
 pub use open::OpenFailed;
 pub use reload::Reload;
 
@@ -184,6 +188,7 @@ impl Running {
         let names: Vec<String> = endpoints.iter().map(|endpoint| endpoint.name.clone()).collect();
         let (replays, asked_again) = Replays::to(names.iter().map(String::as_str));
         let data_dir = config.data_dir.clone();
+        let names = Names { endpoints: names, listing: build::listing(&accounts) };
         let opened = tokio::task::spawn_blocking(move || open::open(lock, &data_dir, seed, &names));
         let opened = opened.await.map_err(|_panicked| StartFailed::Thread(io::Error::other(PANICKED)))??;
         let seed_refused = opened.seed_refused;
@@ -224,6 +229,16 @@ impl Running {
         let mut workers = JoinSet::new();
         start_workers(&mut workers, &handle, &reads, &accounts, feeds, &readiness, &stop_workers);
         let media_waiting = media::start(&mut workers, &media, &stop_workers)?;
+        let reconciler = Reconciler::default();
+        let reconciling = ReconcileParts {
+            engine: handle.clone(),
+            reads: reads.clone(),
+            accounts: accounts.clone(),
+            intake: Intake::new(handle.clone(), readiness.clone()).with_media(media_waiting.clone()),
+            reconciler: reconciler.clone(),
+        };
+        let reconciling = reconcile(reconciling, stop_workers.clone());
+        workers.spawn(async move { reconciling.await.map_err(|error| format!("reconciliation: {error}")) });
         let (verifier, to_verify) = Verifier::new();
         let verifying = verify(handle.clone(), reads.clone(), accounts.clone(), to_verify, stop_workers.clone());
         workers.spawn(async move { verifying.await.map_err(|error| format!("verification: {error}")) });
@@ -236,8 +251,12 @@ impl Running {
         let hooks = hooks.with_media(media_waiting);
         let reloading = handle.clone();
         let api = Api::new(handle, reads, readiness.clone(), requests.clone(), tokens.clone());
-        let api =
-            api.with_replays(replays).with_verifier(verifier).with_accounts(accounts.clone()).with_endpoints(statuses);
+        let api = api
+            .with_replays(replays)
+            .with_verifier(verifier)
+            .with_reconciler(reconciler)
+            .with_accounts(accounts.clone())
+            .with_endpoints(statuses);
         let api = api.with_erasures(erasing.handle()).with_media(media.store, media_links);
         let routers = [(Door::Carriers, hooks.router()), (Door::Platform, api::router(api.in_demo(config.demo)))];
         bound.serve(routers, &stop_doors, &mut doors);

@@ -16,6 +16,7 @@ use arguments::{
 use clap::Parser as _;
 use offhook::ask::doctor::examine;
 use offhook::ask::explain::explain;
+use offhook::ask::reconcile::{Reconcile, reconcile};
 use offhook::ask::replay::{Replay, replay};
 use offhook::ask::top::top;
 use offhook::ask::{self, Door, QueryFailed};
@@ -52,6 +53,9 @@ fn main() -> ExitCode {
         Command::Doctor { config, client } => doctor(&config, &client),
         Command::Explain { id, config, client } => ask(&config, &client, async |door| explain(door, id).await),
         Command::Quarantine { command } => quarantine(command),
+        Command::Reconcile { config, client, account, since } => {
+            ask(&config, &client, async |door| reconcile(door, Reconcile { account, since }).await)
+        }
         Command::Top { config, client } => ask(&config, &client, async |door| top(door).await),
         Command::Metrics => {
             say(&observe::list());

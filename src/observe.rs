@@ -58,7 +58,8 @@ pub use media::{
 };
 pub use messages::{
     Resolved, WebhookOutcome, bad_signature, inbound_message, opted_in, opted_out, quarantine_resolved, quarantined,
-    receipt, stranger_answered, unknown_webhook, webhook,
+    receipt, reconciled, reconciled_message, reconciliation_waits, stranger_answered, unknown_webhook, was_down,
+    webhook,
 };
 pub use numbers::{CheckOutcome, number_checked, numbers_failed};
 pub use readiness::{NotReady, Readiness};

@@ -5,7 +5,7 @@ use super::doors::OPENED;
 use crate::config::{self, AccountConfig, Config};
 use crate::net::{Bounds, Client, ClientBounds, Shares, connections_that_fit, descriptors_max};
 use crate::observe;
-use crate::work::{Account, Endpoint, EndpointStatus, HttpLink, feed};
+use crate::work::{Account, Accounts, Endpoint, EndpointStatus, HttpLink, feed};
 use standardwebhooks::Webhook;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -36,6 +36,12 @@ pub(super) fn accounts(accounts: &[AccountConfig], links: &HashMap<String, HttpL
         ..Account::http(&config.name, Arc::clone(&config.dialect), link.clone())
     });
     built.collect()
+}
+
+/// The names of the accounts whose carriers have a list of messages.
+pub(super) fn listing(accounts: &Accounts) -> Vec<String> {
+    let accounts = accounts.all().into_iter().filter(|account| account.lists.is_some());
+    accounts.map(|account| account.name.to_string()).collect()
 }
 
 /// All endpoints.

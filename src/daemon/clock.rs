@@ -49,6 +49,13 @@ pub(super) fn begin(data_dir: &Path, last: Option<Timestamp>) -> WallClock {
     clock
 }
 
+/// When the last process was seen to run: the time that it saved, in whatever boot. `None` if there is none.
+pub(super) fn last_noted(data_dir: &Path) -> Option<Timestamp> {
+    let noted = std::fs::read_to_string(data_dir.join("clock")).ok()?;
+    let boot = noted.split(' ').next()?;
+    read(&noted, boot).map(|noted| noted.at)
+}
+
 /// Compares the clocks until `stop`, and saves the time.
 pub(super) async fn watch(mut clock: WallClock, data_dir: PathBuf, readiness: Readiness, stop: CancellationToken) {
     let mut every = interval(EVERY);
@@ -154,6 +161,10 @@ mod tests {
         let (at, steady) = (Timestamp::from_ms(1_767_225_600_000), Duration::from_millis(1_500));
         assert_eq!(read(noted, "a-boot"), Some(Noted { at, steady, untrusted_until: None }));
         assert_eq!(read(noted, "another-boot"), None);
+        let directory = tempfile::tempdir().unwrap();
+        assert_eq!(last_noted(directory.path()), None);
+        std::fs::write(directory.path().join("clock"), noted).unwrap();
+        assert_eq!(last_noted(directory.path()), Some(at), "in whatever boot");
         let untrusted = "a-boot 1500 1767225600000 601500\n";
         let untrusted_until = Some(Duration::from_millis(601_500));
         assert_eq!(read(untrusted, "a-boot"), Some(Noted { at, steady, untrusted_until }));

@@ -5,18 +5,20 @@ use super::erase::{self, begun};
 use super::evidence::{self, CLAIMS, Found};
 use super::{clock, feeds, loss, private};
 use crate::directory::Document;
-use crate::engine::{Clock as _, Core, EngineFailed, WallClock};
+use crate::engine::{Clock as _, Core, EngineFailed, WallClock, wall};
 use crate::index::{CLAIMS_MAX, Claims, FoundIndex, Owner, Trust, WhyRebuilt};
 use crate::journal::snapshot::{Origin, SnapshotFailed, Snapshots};
 use crate::journal::{FileJournal, Journal, JournalFailed, JournalReader, Lock, LockFailed, Options, SEGMENT_BYTES};
-use crate::machine::command::{Command, Reply};
+use crate::machine::command::{BeginReconciliation, Command, Reply};
 use crate::machine::record;
 use crate::machine::rows::ROWS_VERSION;
 use crate::machine::rows::RowsFailed;
+use crate::machine::state::Gateway;
 use crate::machine::view::Queries;
 use crate::model::{Day, Position, Timestamp};
 use crate::observe::{self, RebuildReason};
 use crate::work::feed::Start;
+use crate::work::reconcile::down_since;
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io;
@@ -106,6 +108,14 @@ impl OpenFailed {
     }
 }
 
+/// What the configuration names.
+pub(super) struct Names {
+    /// The endpoints.
+    pub(super) endpoints: Vec<String>,
+    /// The accounts whose carriers have a list of messages.
+    pub(super) listing: Vec<String>,
+}
+
 /// The opened data of a starting gateway.
 pub(super) struct Opened {
     pub(super) core: Core,
@@ -126,30 +136,51 @@ pub(super) fn lock(data_dir: &Path) -> Result<Lock, OpenFailed> {
 }
 
 /// Recovers the data, records the start, and loads the seed if there is no directory yet.
-pub(super) fn open(
-    lock: Lock,
-    data_dir: &Path,
-    seed: Option<Document>,
-    endpoints: &[String],
-) -> Result<Opened, OpenFailed> {
-    open_or_fail(lock, data_dir, seed, endpoints).map_err(|failed| failed.on_the_disk_of(data_dir))
+pub(super) fn open(lock: Lock, data_dir: &Path, seed: Option<Document>, names: &Names) -> Result<Opened, OpenFailed> {
+    open_or_fail(lock, data_dir, seed, names).map_err(|failed| failed.on_the_disk_of(data_dir))
 }
 
-fn open_or_fail(
-    lock: Lock,
-    data_dir: &Path,
-    seed: Option<Document>,
-    endpoints: &[String],
-) -> Result<Opened, OpenFailed> {
+fn open_or_fail(lock: Lock, data_dir: &Path, seed: Option<Document>, names: &Names) -> Result<Opened, OpenFailed> {
+    let noted = clock::last_noted(data_dir);
     let Recovered { lock, mut core, snapshots, clock } = recover_with(lock, data_dir)?;
+    let last_seen = last_seen(&core, noted);
     core.commit([Command::GatewayStarted])?;
     let seed_refused = match seed {
         None => false,
         Some(seed) => !load(&mut core, seed)?,
     };
-    let feeds = feeds::open(&mut core, endpoints)?;
+    let feeds = feeds::open(&mut core, &names.endpoints)?;
     feeds::can_be_read(&core, &feeds)?;
+    reconcile_after_downtime(&mut core, last_seen, clock.clone().now(), &names.listing)?;
     Ok(Opened { core, snapshots: Arc::new(snapshots), lock, clock, feeds, seed_refused })
+}
+
+/// When a gateway on this data was last seen to run: at the time it saved, or else at the end of the journal, which commands
+/// on the data of a stopped gateway extend. `None` if no gateway ever started.
+fn last_seen(core: &Core, noted: Option<Timestamp>) -> Option<Timestamp> {
+    let reads = core.reads();
+    reads.ask(|view| view.gateway()).ok().filter(|gateway| *gateway != Gateway::default())?;
+    let last = reads.follow().frame(reads.follow().committed()).ok().flatten()?;
+    Some(noted.unwrap_or(last.at))
+}
+
+/// Records that the lists of these accounts are to be read, if the gateway was down.
+fn reconcile_after_downtime(
+    core: &mut Core,
+    last_seen: Option<Timestamp>,
+    now: Timestamp,
+    listing: &[String],
+) -> Result<(), EngineFailed> {
+    let Some(since) = down_since(last_seen, now) else { return Ok(()) };
+    // The journal's time may differ from that of the carrier.
+    let since = wall() - now.since(since);
+    let begin = |account: &String| {
+        let account = account.clone();
+        Command::BeginReconciliation(BeginReconciliation { account, since, by: None, key: None })
+    };
+    core.commit(listing.iter().map(begin))?;
+    observe::was_down(since, listing.len());
+    Ok(())
 }
 
 /// Loads a seed; `false` if there is a directory already, which stays unchanged.

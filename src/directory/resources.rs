@@ -236,6 +236,7 @@ pub fn account(fields: &Fields<'_>) -> Account {
         "detail",
         "suspended",
         "last_success_at",
+        "reconciliation",
         "api_url",
         "account_sid",
         "report_only_until",

@@ -25,6 +25,7 @@ mod openapi;
 mod opt_outs;
 mod page;
 mod quarantine;
+mod reconcile;
 mod replay;
 mod reports;
 mod routes;
@@ -49,7 +50,7 @@ use crate::net::{BodyRefused, MayBeDone, read_body};
 use crate::observe::{self, Door, NotReady, Readiness};
 use crate::rules::refusal::{Code, Refusal};
 use crate::work::media::links::MediaLinks;
-use crate::work::{Accounts, EndpointStatus, MediaStore, Replays, Verifier};
+use crate::work::{Accounts, EndpointStatus, MediaStore, Reconciler, Replays, Verifier};
 use axum::body::Body;
 use axum::extract::{FromRequestParts, RawPathParams, Request};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header, request};
@@ -109,6 +110,7 @@ pub struct Api {
     documents: Arc<Semaphore>,
     replays: Replays,
     verifier: Verifier,
+    reconciler: Reconciler,
     demo: bool,
     accounts: Accounts,
     endpoints: BTreeMap<String, EndpointStatus>,
@@ -164,6 +166,7 @@ impl Api {
             documents: Arc::new(Semaphore::new(1)),
             replays: Replays::default(),
             verifier: Verifier::stopped(),
+            reconciler: Reconciler::default(),
             demo: false,
             accounts: Accounts::default(),
             endpoints: BTreeMap::new(),
@@ -205,6 +208,11 @@ impl Api {
     /// Enables verification of numbers.
     pub fn with_verifier(self, verifier: Verifier) -> Self {
         Self { verifier, ..self }
+    }
+
+    /// Enables lists of messages to be read.
+    pub fn with_reconciler(self, reconciler: Reconciler) -> Self {
+        Self { reconciler, ..self }
     }
 
     /// Enables erasures to be worked on.

@@ -90,6 +90,21 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: QuarantineCommand,
     },
+    /// Have a carrier's list of messages read for what never arrived, and take it in. Needed after the gateway or its network
+    /// was away; after a downtime of its own the gateway does it by itself. Queries the running gateway.
+    Reconcile {
+        /// The configuration file of the running gateway.
+        #[arg(long)]
+        config: PathBuf,
+        #[command(flatten)]
+        client: ClientCertificate,
+        /// The name of the account.
+        #[arg(long)]
+        account: String,
+        /// From when on messages may be missing, as in 2026-01-31T12:00:00Z; at most 7 days ago.
+        #[arg(long)]
+        since: String,
+    },
     /// Show lanes, accounts, endpoints and refusals of the running gateway, live; q quits. Where there is no terminal,
     /// prints them once.
     Top {

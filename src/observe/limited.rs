@@ -47,6 +47,8 @@ labels! {
         NumberFailed = "number_failed",
         /// A carrier that gave no answer about one of our numbers.
         NumberNotChecked = "number_not_checked",
+        /// A carrier's list of messages that could not be read.
+        ListNotRead = "list_not_read",
         /// A medium that is not kept.
         MediumFailed = "medium_failed",
         /// A medium that is tried again.

@@ -3,7 +3,7 @@
 use super::label::labels;
 use super::limited::{Cause, limited};
 use super::names;
-use crate::model::{IntakeOutcome, NoReplyReason, OptOutBy};
+use crate::model::{IntakeOutcome, NoReplyReason, OptOutBy, Timestamp};
 use metrics::counter;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -87,6 +87,30 @@ fn path_shown(path: &str) -> String {
         line.push('…');
     }
     line
+}
+
+/// The gateway was down: the lists of its accounts are read, as far as their carriers have some.
+pub fn was_down(since: Timestamp, lists: usize) {
+    if lists > 0 {
+        tracing::info!(%since, lists, "the gateway was down: reading carriers' lists of messages for what never arrived");
+    }
+}
+
+/// A message whose webhook never came was taken in.
+pub fn reconciled_message(account: &str) {
+    counter!(names::RECONCILED_MESSAGES_TOTAL, "account" => account.to_owned()).increment(1);
+}
+
+/// A carrier's list of messages was read to its end.
+pub fn reconciled(account: &str, read: u64, taken_in: u64) {
+    tracing::info!(account, read, taken_in, "read the carrier's list of messages for what never arrived");
+}
+
+/// A carrier's list of messages could not be read, or what is missing not be taken in, for now.
+pub fn reconciliation_waits(account: &str, reason: &str) {
+    limited(Cause::ListNotRead, account, || {
+        tracing::warn!(account, reason, "the carrier's list of messages is not read; it is tried again");
+    });
 }
 
 /// An inbound message was handled, or had been handled before. Anything but a message is not counted.

@@ -132,6 +132,8 @@ names! {
             "Webhooks, by account and outcome. bad_signature rising: public_url or a token is wrong, or requests are forged; challenge: the carrier sends its credentials only when asked, and was asked; reported: the account accepts bad signatures and only reports them, end that soon; overloaded: the disk is too slow or the load too high; shed: the CPU is saturated, and addresses with many failures get 503 unverified; unknown_account: requests for an account that does not exist, from a misconfigured carrier or a scanner, the log has the path and the nearest account. taken falling to nothing: the carrier does not reach the gateway.";
         counter INBOUND_MESSAGES_TOTAL = "offhook_inbound_messages_total" [account, outcome],
             "Inbound messages, by account and outcome. late rising: people write outside calls, or the platform reports calls late; duplicate: the carrier does not receive our responses and retries, see offhook_request_seconds.";
+        counter RECONCILED_MESSAGES_TOTAL = "offhook_reconciled_messages_total" [account],
+            "Inbound messages whose webhook never came, which were found in the carrier's list after a downtime or by `offhook reconcile`, by account. Rising while the gateway was not down: webhooks get lost, see offhook_webhooks_total and the carrier's own log.";
         counter RECEIPTS_TOTAL = "offhook_receipts_total" [account, outcome],
             "Receipts, by account and outcome. unknown_message rising: another program sends with this account. applied falling while messages are sent: receipts do not arrive, check the number's settings at the carrier.";
         counter QUARANTINED_TOTAL = "offhook_quarantined_total" [account],

@@ -83,6 +83,7 @@ pub fn account(account: &str) {
         let outcome = outcome.label();
         zero(&counter!(names::QUARANTINE_RESOLVED_TOTAL, "account" => account(), "outcome" => outcome));
     }
+    zero(&counter!(names::RECONCILED_MESSAGES_TOTAL, "account" => account()));
     gauge!(names::ACCOUNT_SUSPENDED, "account" => account()).set(0.0);
     zero(&counter!(names::ACCOUNT_PAUSES_TOTAL, "account" => account()));
     gauge!(names::ACCOUNT_CREDENTIALS_REFUSED, "account" => account()).set(0.0);

@@ -1,7 +1,7 @@
 //! The accounts with carriers, as a map that a reload replaces whole.
 
 use super::handover::Handover;
-use super::http_carrier::{HttpCarrier, HttpLink, LookUps};
+use super::http_carrier::{HttpCarrier, HttpLink, Lists, LookUps};
 use super::media::MediaSource;
 use crate::carrier::{Dialect, Inbox, PublicUrl};
 use crate::model::Timestamp;
@@ -25,6 +25,8 @@ pub struct Account {
     pub handover: Arc<dyn Handover>,
     /// Look-ups of our numbers; `None` if its carrier answers none.
     pub look_ups: Option<Arc<LookUps>>,
+    /// Its list of received messages; `None` if its carrier has none.
+    pub lists: Option<Arc<Lists>>,
     /// Its media; `None` if its carrier keeps none.
     pub media: Option<Arc<MediaSource>>,
 }
@@ -35,6 +37,7 @@ impl Account {
         let name: Arc<str> = name.into();
         let handover = HttpCarrier::new(Arc::clone(&name), Arc::<dyn Dialect>::clone(&dialect), link.clone());
         let look_ups = Some(Arc::new(LookUps::new(Arc::clone(&dialect), link.clone())));
+        let lists = Lists::new(Arc::clone(&dialect), link.clone()).map(Arc::new);
         let media = MediaSource::new(Arc::clone(&dialect), link).map(Arc::new);
         Self {
             name,
@@ -44,6 +47,7 @@ impl Account {
             report_only_until: None,
             handover: Arc::new(handover),
             look_ups,
+            lists,
             media,
         }
     }

@@ -1,7 +1,10 @@
 //! A carrier that takes texts by HTTP requests.
 
+mod list;
 mod look_up;
 
+pub(super) use list::ListAnswer;
+pub use list::Lists;
 pub use look_up::{LookUps, NoAnswer};
 
 use super::handover::{HandingOver, Handover};

@@ -3,7 +3,7 @@
 //! Invariant: `Ok` means that every item is on disk, and only then may the carrier be told so.
 
 use super::media::MediaWaiting;
-use crate::carrier::Webhook;
+use crate::carrier::{Listed, Webhook};
 use crate::engine::{Handle, SubmitError};
 use crate::machine::command::{Command, Reply};
 use crate::machine::urgency;
@@ -92,6 +92,33 @@ impl Intake {
             self.media.notify();
         }
         Ok(Taken { outcomes, too_large })
+    }
+
+    /// Takes in a message from the carrier's list, which may be known. Returns whether it is new; `None` if it is too large
+    /// to store.
+    pub async fn take_in_listed(
+        &self,
+        account: &str,
+        Listed { at, message, .. }: Listed,
+        within: Duration,
+    ) -> Result<Option<bool>, NotTaken> {
+        if self.readiness.holds(NotReady::LowDisk) {
+            return Err(NotTaken::LowDisk);
+        }
+        let has_media = !message.media.is_empty();
+        let command = Command::ListedMessage { account: account.to_owned(), at, message: Box::new(message) };
+        let Reply::InboundItem(outcome) = self.engine.submit(command, within).await.map_err(busy)? else {
+            return Ok(None);
+        };
+        let is_new = outcome != IntakeOutcome::Duplicate;
+        if is_new {
+            observe::inbound_message(account, outcome);
+            observe::reconciled_message(account);
+        }
+        if has_media {
+            self.media.notify();
+        }
+        Ok(Some(is_new))
     }
 }
 

@@ -35,7 +35,7 @@ pub(super) use me::Me;
 pub(super) use messages::{Estimate, EstimateAsk, Explanation, Message, MessagePage, MessageSend, Transcript};
 pub(super) use operate::{
     EndpointPage, Health, LanePage, QuarantineEntry, QuarantinePage, QuarantineReplayAsk, QuarantineReplayed,
-    QuarantinedWebhook, ResumeAsk, SuspendAsk,
+    QuarantinedWebhook, ReconcileAsk, Reconciliation, ResumeAsk, SuspendAsk,
 };
 pub(super) use parameters::{
     AccountPath, Bytes, CallFilter, CallPath, ForceQuery, IfHeaders, KeyHeader, LaneSort, LastEventHeader, MediumPath,

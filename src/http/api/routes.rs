@@ -4,7 +4,7 @@ use super::auth::Scope;
 use super::openapi::OPENAPI;
 use super::{
     Answered, Api, ApiRequest, BODY_MAX_BYTES, audit, calls, directory, document, erasures, events, explain, health,
-    lanes, links, me, media, messages, opt_outs, quarantine, replay, reports, suspend, verify,
+    lanes, links, me, media, messages, opt_outs, quarantine, reconcile, replay, reports, suspend, verify,
 };
 use crate::directory::DOCUMENT_MAX_BYTES;
 use crate::http::without_trailing_slash;
@@ -148,6 +148,7 @@ routes! {
     Post "/v1/numbers/{e164}/resume" Some(Scope::Operate) => suspend::resume_number;
     Post "/v1/accounts/{name}/suspend" Some(Scope::Operate) => suspend::suspend_account;
     Post "/v1/accounts/{name}/resume" Some(Scope::Operate) => suspend::resume_account;
+    Post "/v1/accounts/{name}/reconcile" Some(Scope::Operate) => reconcile::reconcile;
     Get "/v1/health" Some(Scope::Read) => health::health;
     Get "/v1/lanes" Some(Scope::Read) => lanes::lanes ["sort", "limit", "cursor"];
     Get "/v1/endpoints" Some(Scope::Read) => health::endpoints ["limit", "cursor"];

@@ -83,7 +83,7 @@ pub(super) async fn resume_account(api: &Api, request: ApiRequest) -> Answered {
     answer(again, account(api, request).await)
 }
 
-fn account_name(api: &Api, request: &ApiRequest) -> Result<String, Refusal> {
+pub(super) fn account_name(api: &Api, request: &ApiRequest) -> Result<String, Refusal> {
     let name = request.param("name").to_owned();
     if api.accounts.get(&name).is_none() {
         let known = api.accounts.names().join(", ");

@@ -14,6 +14,7 @@ mod messages;
 mod openapi;
 mod operate;
 mod opt_outs;
+mod reconcile;
 mod refusals;
 mod replay;
 mod reports;

@@ -78,20 +78,22 @@ impl LookUps {
                 LookUp::NotOurs => return Ok(Said::NotOurs),
                 LookUp::Failed { reason, retryable } => {
                     let last = answers.last();
-                    self.forget_refused(last, token).await;
+                    self.link.forget_refused(last, token).await;
                     let retry_after = last.and_then(|answer| requested_wait(answer.headers(), wall()));
                     return Err(NoAnswer { reason, retryable, retry_after });
                 }
             }
         }
     }
+}
 
-    /// Forgets a token that the carrier rejected, so that the next look-up fetches a new one.
-    async fn forget_refused<B>(&self, answer: Option<&Response<B>>, token: Option<Secret>) {
+impl HttpLink {
+    /// Forgets a token that the carrier rejected, so that the next request fetches a new one.
+    pub(super) async fn forget_refused<B>(&self, answer: Option<&Response<B>>, token: Option<Secret>) {
         if let Some(token) = token
             && answer.is_some_and(|answer| answer.status() == StatusCode::UNAUTHORIZED)
         {
-            self.link.tokens.forget(&token).await;
+            self.forget(&token).await;
         }
     }
 }
@@ -105,7 +107,7 @@ fn found(NumberFacts { sms, mms, webhook }: NumberFacts) -> Said {
     Said::Found { sms, mms, webhook }
 }
 
-fn without_token(no_token: &NoToken) -> NoAnswer {
+pub(super) fn without_token(no_token: &NoToken) -> NoAnswer {
     let reason = format!("no access token: {no_token}");
     match no_token {
         NoToken::Refused { .. } => NoAnswer::lasting(reason),

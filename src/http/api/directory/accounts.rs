@@ -4,10 +4,11 @@ use super::*;
 use crate::directory::resources;
 use crate::http::api::health::account_document;
 use crate::http::api::page::invalid_cursor;
+use crate::http::api::reconcile;
 use crate::machine::show::resources as render;
 use crate::machine::view::View;
 use crate::model::{Account as Limited, Json, Limits, Timestamp};
-use crate::work::{Account, Accounts};
+use crate::work::{Account, Accounts, Reconciler};
 use serde_json::json as object;
 use std::sync::Arc;
 
@@ -28,14 +29,14 @@ pub(in crate::http::api) async fn accounts(api: &Api, request: ApiRequest) -> An
     if page.after.as_ref().is_some_and(|after| !accounts.iter().any(|account| *account.name == **after)) {
         return Err(invalid_cursor());
     }
-    let all = api.accounts.clone();
+    let known = Known { accounts: api.accounts.clone(), reconciler: api.reconciler.clone() };
     api.query(move |reads, now| {
         let directory = reads.directory();
         let found = reads.ask(|view| {
             let after =
                 accounts.iter().filter(|account| page.after.as_deref().is_none_or(|after| &*account.name > after));
             page.shown(
-                after.map(|account| (account.name.to_string(), || document(view, &directory, &all, account, now))),
+                after.map(|account| (account.name.to_string(), || document(view, &directory, &known, account, now))),
             )
         });
         found.map_err(|failed| storage_failed(&failed))
@@ -85,18 +86,24 @@ fn configured(api: &Api, request: &ApiRequest) -> Result<Arc<Account>, Refusal> 
 }
 
 async fn one(api: &Api, directory: Box<Directory>, account: Arc<Account>) -> Answered {
-    let all = api.accounts.clone();
+    let known = Known { accounts: api.accounts.clone(), reconciler: api.reconciler.clone() };
     api.query(move |reads, now| {
-        let document = reads.ask(|view| document(view, &directory, &all, &account, now));
+        let document = reads.ask(|view| document(view, &directory, &known, &account, now));
         let document = document.map_err(|failed| storage_failed(&failed))?;
         Ok(resource(StatusCode::OK, &directory, &Resource::Account(account.name.to_string()), &document))
     })
     .await
 }
 
-fn document(view: &impl View, directory: &Directory, all: &Accounts, account: &Account, now: Timestamp) -> Value {
+/// What is known of accounts besides rows.
+struct Known {
+    accounts: Accounts,
+    reconciler: Reconciler,
+}
+
+fn document(view: &impl View, directory: &Directory, known: &Known, account: &Account, now: Timestamp) -> Value {
     let none = Limited { limits: Limits::none() };
-    let mut document = account_document(view, all, &account.name, now);
+    let mut document = account_document(view, &known.accounts, &account.name, now);
     extend(&mut document, render::account(directory.accounts.get(&*account.name).unwrap_or(&none)));
     document["carrier"] = object!(account.carrier);
     document["public_url"] = object!(account.public_url.as_ref().map(|url| url.written()));
@@ -104,6 +111,8 @@ fn document(view: &impl View, directory: &Directory, all: &Accounts, account: &A
         "messages": account.public_url.as_ref().map(|url| url.messages(&account.name)),
         "receipts": account.public_url.as_ref().map(|url| url.receipts(&account.name)),
     });
+    let reconciliation = known.reconciler.progress(&account.name);
+    document["reconciliation"] = object!(reconciliation.map(|progress| reconcile::document(&account.name, &progress)));
     document["report_only_until"] = object!(account.report_only_until.map(|until| until.to_string()));
     document
 }

@@ -1,7 +1,7 @@
 //! Schemas of the directory: numbers, queues, presets and accounts.
 #![expect(dead_code, reason = "the derived schema is all that is used")]
 
-use super::operate::{Breaker, PauseReason, Suspension};
+use super::operate::{Breaker, PauseReason, Reconciliation, Suspension};
 use super::scalars::{Encoding, Language, PhoneNumber, ResourceId, Time, Warning, pages};
 use utoipa::ToSchema;
 
@@ -265,6 +265,9 @@ pub(in crate::http::api) struct Account {
     /// When its carrier last accepted a text; null if it has not since the start of the gateway.
     #[schema(required)]
     last_success_at: Option<Time>,
+    /// The last reading of its carrier's list of messages; null if there was none since the start of the gateway.
+    #[schema(required)]
+    reconciliation: Option<Reconciliation>,
 }
 
 /// Limits of all numbers of an account together; null means no limit.

@@ -38,6 +38,9 @@ struct LateMessage {
     /// True if the token has `texts = false`; otherwise absent. The text is null then.
     #[schema(nullable = false)]
     text_hidden: Option<bool>,
+    /// True if its webhook never came and it was found in the carrier's list of messages; otherwise absent.
+    #[schema(nullable = false)]
+    reconciled: Option<bool>,
 }
 
 /// What became of a medium.

@@ -103,6 +103,9 @@ pub(in crate::http::api) struct Message {
     /// True if the message came in parts and some of them never did; otherwise absent.
     #[schema(nullable = false)]
     incomplete: Option<bool>,
+    /// True if its webhook never came and it was found in the carrier's list of messages; otherwise absent.
+    #[schema(nullable = false)]
+    reconciled: Option<bool>,
 }
 
 #[derive(ToSchema)]

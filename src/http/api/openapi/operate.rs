@@ -24,6 +24,50 @@ pub(in crate::http::api) struct SuspendAsk {
 #[derive(ToSchema)]
 pub(in crate::http::api) struct ResumeAsk {}
 
+#[derive(ToSchema)]
+pub(in crate::http::api) struct ReconcileAsk {
+    /// From when on messages may be missing, by the carrier's clock: at most 7 days ago.
+    #[schema(format = "date-time")]
+    since: String,
+}
+
+/// A reading of the carrier's list of messages for what never arrived.
+#[derive(ToSchema)]
+pub(in crate::http::api) struct Reconciliation {
+    account: String,
+    /// The time asked for, or an earlier one if an earlier request was not done.
+    since: Time,
+    state: ReconciliationState,
+    begun_at: Time,
+    /// Null until it is done.
+    #[schema(required)]
+    ended_at: Option<Time>,
+    /// Pages of the list that were read.
+    pages: u64,
+    /// Received messages in the list since the time; one that is read again counts again.
+    read: u64,
+    /// Those of them that were known.
+    known: u64,
+    /// Those that were taken in.
+    taken_in: u64,
+    /// Those that cannot be read, or are too large to be stored.
+    unreadable: u64,
+    /// Why it waits.
+    #[schema(required)]
+    detail: Option<String>,
+    /// When it goes on, if it waits.
+    #[schema(required)]
+    next_try_at: Option<Time>,
+}
+
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+enum ReconciliationState {
+    Running,
+    Waiting,
+    Done,
+}
+
 /// Nothing is sent while it lasts.
 #[derive(ToSchema)]
 pub(super) struct Suspension {

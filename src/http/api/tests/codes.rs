@@ -1,7 +1,7 @@
 //! Each code of the closed list, provoked over HTTP.
 
 use super::events::forget;
-use super::{links, quick, without_limits};
+use super::{links, quick, reconcile, without_limits};
 use crate::http::test_gateway::{Answer, CALLER, TestGateway, anonymous, call, request, text, unsigned};
 use crate::machine::command::{Command, Reply};
 use crate::machine::state::MediumState;
@@ -221,6 +221,10 @@ async fn provoked(code: Code) -> Option<Answer> {
         Code::LinkInvalid => {
             let path = "/v1/media/med_x?expires=1796000000000&signature=x";
             TestGateway::new().ask(anonymous("GET", path).body(Body::empty()).unwrap()).await
+        }
+        Code::NoMessageList => {
+            let since = json!({ "since": crate::http::wall_clock().to_string() });
+            reconcile::without_list().post("/v1/accounts/main/reconcile", &since).await
         }
         _ => return None,
     })

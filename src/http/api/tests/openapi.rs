@@ -8,8 +8,11 @@ use super::links::ready;
 use super::operate::quarantine;
 use crate::http::api::openapi::OPENAPI;
 use crate::http::api::routes::ROUTES;
-use crate::http::api::{BODY_MAX_BYTES, calls, erasures, links, messages, opt_outs, replay, suspend, verify};
+use crate::http::api::{
+    BODY_MAX_BYTES, calls, erasures, links, messages, opt_outs, reconcile, replay, suspend, verify,
+};
 use crate::http::test_gateway::{Answer, TestGateway, call, signed, text};
+use crate::http::wall_clock;
 use crate::model::Resource;
 use crate::rules::directory;
 use crate::rules::refusal::Code;
@@ -91,6 +94,7 @@ fn request_schemas_have_the_fields_that_are_read() {
         ("SettingsPut", directory::fields(&Resource::Settings)),
         ("AccountPut", directory::fields(&Resource::Account("main".to_owned()))),
         ("SuspendAsk", suspend::SUSPEND_FIELDS),
+        ("ReconcileAsk", reconcile::FIELDS),
         ("VerifyAsk", verify::VERIFY_FIELDS),
         ("Directory", &["settings", "numbers", "queues", "presets", "accounts", "opt_outs"]),
         ("ErasureAsk", erasures::FIELDS),
@@ -222,6 +226,10 @@ async fn responses_have_the_fields_of_their_schemas_on_every_route() {
         }
         check("post", &format!("{what}/resume"), world.post(&format!("{real}/resume"), "").await);
     }
+    let since = json!({ "since": wall_clock().to_string() });
+    let begun = world.post("/v1/accounts/main/reconcile", &since).await;
+    check("post", "/v1/accounts/{name}/reconcile", begun);
+    check("get", "/v1/accounts/{name}", world.get("/v1/accounts/main").await);
     let entry = "/v1/quarantine/{quarantine_id}";
     let real = format!("/v1/quarantine/{}", quarantine(&world, "SMq", "hi").await);
     check("get", "/v1/quarantine", world.get("/v1/quarantine").await);

@@ -143,6 +143,7 @@ async fn a_change_holds_for_the_account_and_shows_its_configuration() {
         "paused_until": null,
         "suspended": null,
         "last_success_at": null,
+        "reconciliation": null,
     });
     assert_eq!(account, expected);
     assert_eq!(shown(&world.get("/v1/accounts").await, 200)["items"], json!([account]));

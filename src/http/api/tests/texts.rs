@@ -5,6 +5,7 @@ use super::operate::quarantine;
 use super::{check, quick, sample, shown};
 use crate::http::api::routes::{ROUTES, Route, Verb};
 use crate::http::test_gateway::{Answer, CALLER, SUPPORT, TestGateway, anonymous, call, form, signed, text};
+use crate::http::wall_clock;
 use axum::body::Body;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
@@ -47,6 +48,7 @@ fn body_of(route: &Route) -> Value {
         (_, "/v1/calls/{call_id}/end" | "/v1/opt-outs/{e164}") => json!({}),
         (_, "/v1/calls/{call_id}/messages" | "/v1/estimate") => json!({ "text": MARKER }),
         (_, path) if path.ends_with("/suspend") => json!({ "reason": "a test" }),
+        (_, path) if path.ends_with("/reconcile") => json!({ "since": wall_clock().to_string() }),
         (_, path) if path.ends_with("/resume") || path.starts_with("/v1/quarantine/") => json!({}),
         (_, "/v1/numbers/verify") => json!({ "numbers": [SUPPORT] }),
         (_, "/v1/media/{medium_id}/link") => json!({}),
