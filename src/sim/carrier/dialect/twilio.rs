@@ -1,6 +1,8 @@
 //! Twilio's API of 2010-04-01 and its webhooks: <https://www.twilio.com/docs/messaging/api/message-resource>,
 //! <https://www.twilio.com/docs/usage/webhooks/webhooks-security>.
 
+mod list;
+
 use super::*;
 use crate::sim::segments;
 use base64::Engine as _;
@@ -66,7 +68,11 @@ impl Dialect for Twilio {
         let account = format!("/2010-04-01/Accounts/{ACCOUNT_SID}/");
         match (&head.method, head.uri.path().strip_prefix(&account)) {
             (&Method::POST, Some("Messages.json")) => Ok(Route::Send),
-            (&Method::GET, Some("Messages.json")) => Ok(Route::Other(list(core, head))),
+            // A list is answered like a look-up, so that a test can have it refused.
+            (&Method::GET, Some("Messages.json")) => Ok(Route::LookUp(None, list::messages(core, head))),
+            (&Method::GET, Some(path)) if media_of(path).is_some() => {
+                Ok(Route::LookUp(None, list::media(core, media_of(path).unwrap_or_default())))
+            }
             (&Method::GET, Some("IncomingPhoneNumbers.json")) => {
                 let wanted = parameter(head, "PhoneNumber");
                 let number = wanted.as_deref().and_then(|wanted| wanted.parse().ok());
@@ -211,22 +217,9 @@ impl Dialect for Twilio {
     }
 }
 
-/// The accepted messages that match the query, newest first: this is how a lost response is looked up.
-fn list(core: &CarrierCore, head: &Parts) -> Reply {
-    const PAGE: usize = 50;
-    let (from, to) = (parameter(head, "From"), parameter(head, "To"));
-    let state = core.state();
-    let fits = |post: &&crate::sim::carrier::Post| {
-        post.sid.is_some()
-            && from.as_ref().is_none_or(|from| post.from.to_string() == *from)
-            && to.as_ref().is_none_or(|to| post.to.to_string() == *to)
-    };
-    let entry = |post: &crate::sim::carrier::Post| {
-        let (from, to) = (post.from.to_string(), post.to.to_string());
-        json!({ "sid": post.sid, "from": from, "to": to, "body": &*post.text, "status": "sent", "direction": "outbound-api" })
-    };
-    let messages: Vec<Value> = state.recorder.record.posts.iter().rev().filter(fits).take(PAGE).map(entry).collect();
-    json_reply(StatusCode::OK, &json!({ "messages": messages, "page": 0, "page_size": PAGE, "next_page_uri": null }))
+/// The message in `Messages/SM.../Media.json`.
+fn media_of(path: &str) -> Option<&str> {
+    path.strip_prefix("Messages/")?.strip_suffix("/Media.json")
 }
 
 fn numbers(core: &CarrierCore, wanted: Option<&str>) -> Reply {
