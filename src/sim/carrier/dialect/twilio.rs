@@ -71,7 +71,7 @@ impl Dialect for Twilio {
             // A list is answered like a look-up, so that a test can have it refused.
             (&Method::GET, Some("Messages.json")) => Ok(Route::LookUp(None, list::messages(core, head))),
             (&Method::GET, Some(path)) if media_of(path).is_some() => {
-                Ok(Route::LookUp(None, list::media(core, media_of(path).unwrap_or_default())))
+                Ok(Route::Other(list::media(core, media_of(path).unwrap_or_default())))
             }
             (&Method::GET, Some("IncomingPhoneNumbers.json")) => {
                 let wanted = parameter(head, "PhoneNumber");
