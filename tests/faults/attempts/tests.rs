@@ -143,5 +143,6 @@ fn message(nth: u64, ours: &str, segments: u16) -> Message {
         suspended: false,
         client_ref: None,
         incomplete: false,
+        reconciled: false,
     }
 }
