@@ -253,6 +253,8 @@ fn answer(reply: &Reply) -> Answer {
         | Reply::Suspended
         | Reply::QuarantineReplayed(_)
         | Reply::Erasure(_)
+        | Reply::Reconciliation(_)
+        | Reply::Known(_)
         | Reply::More
         | Reply::MediumSettled(_) => {
             unreachable!("no story asks for it")
