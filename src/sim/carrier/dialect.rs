@@ -9,6 +9,11 @@ mod bandwidth;
 mod generic;
 mod infobip;
 mod notation;
+mod plivo;
+mod sinch;
+mod telnyx;
+#[cfg(test)]
+mod testing;
 mod twilio;
 mod vonage;
 mod vonage_sms;
@@ -58,6 +63,14 @@ pub enum Kind {
     Infobip,
     /// "Example Telecom", which the gateway's configuration describes.
     Generic,
+    /// Telnyx.
+    Telnyx,
+    /// Plivo.
+    Plivo,
+    /// Sinch's SMS API.
+    Sinch,
+    /// Sinch's Conversation API.
+    SinchConversation,
 }
 
 /// Each carrier: its name on the command line, its name in the gateway's configuration, and how it speaks.
@@ -68,6 +81,10 @@ const CARRIERS: &[(Kind, &str, &str, &dyn Dialect)] = &[
     (Kind::VonageSms, "vonage_sms", "vonage_sms", &vonage_sms::VonageSms),
     (Kind::Infobip, "infobip", "infobip", &infobip::Infobip),
     (Kind::Generic, "generic", "generic", &generic::Generic),
+    (Kind::Telnyx, "telnyx", "telnyx", &telnyx::Telnyx),
+    (Kind::Plivo, "plivo", "plivo", &plivo::Plivo),
+    (Kind::Sinch, "sinch", "sinch", &sinch::Sinch),
+    (Kind::SinchConversation, "sinch_conversation", "sinch", &sinch::Conversation),
 ];
 
 impl Kind {
@@ -228,6 +245,8 @@ impl Default for Habits {
 /// Keywords that a carrier handles and confirms itself if they are the whole text.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Keywords {
+    /// The beginning of our numbers on which it does.
+    pub(super) numbers: &'static str,
     pub(super) stop: &'static [&'static str],
     pub(super) start: &'static [&'static str],
     pub(super) stopped: &'static str,
@@ -391,6 +410,12 @@ pub(super) struct Posted {
 /// The URL of the gateway's door for `kind`: `messages` or `receipts`.
 pub(super) fn hook_url(core: &CarrierCore, kind: &str) -> String {
     format!("{}/carriers/{}/{kind}", core.settings.public_url, core.settings.account)
+}
+
+/// Random numbers that every attempt at a webhook has anew.
+pub(super) fn nonce(core: &CarrierCore, about: About<'_>) -> SeededRng {
+    let attempt = core.state().nth(&["nonce", about.id, about.status], core.settings.record_max);
+    SeededRng::of(core.settings.seed, &["nonce", about.id, about.status], attempt)
 }
 
 /// A header's value; empty if absent.

@@ -8,7 +8,7 @@ use super::super::dice::SeededRng;
 use super::super::wire::{Answer, NoAnswer};
 use super::batch::post_together;
 use super::behaviour::{Arrival, Fate};
-use super::dialect::{About, Content, Element, Receipt, Taken, Text};
+use super::dialect::{About, Content, Element, Keywords, Receipt, Taken, Text};
 use super::media::{self, SentMedium};
 use super::record::{Attempt, News, Notice, Webhook};
 use super::{Again, Arrived, CarrierCore, now};
@@ -131,7 +131,8 @@ fn fresh(sid: String, news: News, genuine: bool) -> Webhook {
 /// Blocks or unblocks the pair if the text is one of the carrier's keywords, and confirms it to the phone in our
 /// number's name. Returns the keyword.
 fn handle_keyword(core: &CarrierCore, text: &Outgoing<'_>) -> Option<&'static str> {
-    let keywords = core.dialect.habits().keywords.filter(|_| core.settings.keeps_opt_outs)?;
+    let here = |keywords: &Keywords| core.settings.keeps_opt_outs && text.to.to_string().starts_with(keywords.numbers);
+    let keywords = core.dialect.habits().keywords.filter(here)?;
     let word = text.text.trim().to_uppercase();
     let pair = (text.to, text.from);
     let mut state = core.state();

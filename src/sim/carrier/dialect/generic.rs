@@ -48,6 +48,7 @@ const MEANINGS: [(u32, &str); 7] = [
 ];
 
 const KEYWORDS: Keywords = Keywords {
+    numbers: "+",
     stop: &["STOP", "END"],
     start: &["START"],
     stopped: "Example Telecom: you are unsubscribed from this number. Reply START to subscribe again.",

@@ -25,6 +25,7 @@ const TEXT_MAX_CHARACTERS: usize = 1_600;
 
 /// `Stop` is one, `Stop.` and `opt out` are not.
 const KEYWORDS: Keywords = Keywords {
+    numbers: "+",
     stop: &["STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "REVOKE", "OPTOUT"],
     start: &["START", "YES", "UNSTOP"],
     stopped: "You have successfully been unsubscribed. You will not receive any more messages from this number. Reply \
