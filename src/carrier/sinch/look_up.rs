@@ -50,14 +50,16 @@ pub(super) fn result(sinch: &Sinch, number: E164, answer: &Response<Bytes>) -> L
     if found.number() != Some(number) {
         return LookUp::NotOurs;
     }
+    let can = json::at(&entry, "capability").and_then(Value::as_array);
+    let sms = can.is_some_and(|can| can.iter().any(|one| one.as_str() == Some("SMS")));
     let plan = json::at(&entry, "smsConfiguration.servicePlanId").and_then(Value::as_str).unwrap_or_default();
+    // A number without SMS has no service plan, and cannot be given one.
     if let Api::Rest { service_plan_id, .. } = &sinch.settings.api
+        && sms
         && plan != service_plan_id
     {
         let reason = "the number is not assigned to service_plan_id: assign it under Numbers in Sinch's dashboard";
         return failed(reason, false);
     }
-    let can = json::at(&entry, "capability").and_then(Value::as_array);
-    let sms = can.is_some_and(|can| can.iter().any(|one| one.as_str() == Some("SMS")));
     LookUp::Found(NumberFacts { sms, mms: sms && sinch.settings.mms, webhook: Pointing::Unknown })
 }

@@ -152,6 +152,8 @@ fn a39_a_look_up_needs_a_project_and_names_the_service_plan() {
     };
     let unknown = crate::carrier::Pointing::Unknown;
     assert_eq!(found(look_up(account(), 200, body!("number"))), (true, false, unknown.clone()));
+    let voice_only = body!("number").replace("\"SMS\",", "").replace(PLAN, "");
+    assert_eq!(found(look_up(account(), 200, &voice_only)), (false, false, unknown.clone()));
     assert_eq!(found(look_up(Settings { mms: true, ..app() }, 200, body!("number"))), (true, true, unknown));
     let other_number = body!("number").replace("+14155550199", "+14155550198");
     assert!(matches!(look_up(account(), 200, &other_number), LookUp::NotOurs));
