@@ -31,11 +31,6 @@ pub(super) fn parts(text: &str) -> Vec<&str> {
     }
 }
 
-/// Whether every character is one of GSM 03.38.
-pub(super) fn is_gsm(text: &str) -> bool {
-    text.chars().all(|character| septets(character).is_some())
-}
-
 fn septets(character: char) -> Option<u32> {
     let plain_ascii = matches!(character, '\n' | '\r' | ' '..='~') && character != '`';
     if ESCAPED.contains(character) { Some(2) } else { (plain_ascii || ACCENTED.contains(character)).then_some(1) }

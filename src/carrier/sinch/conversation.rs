@@ -104,6 +104,8 @@ fn receipt(event: &Value) -> Result<InboundItem, Problem> {
         "DELIVERED" | "READ" => ReceiptState::Delivered,
         "FAILED" => match known.map_or(FailureCode::CarrierError, |known| known.failure()) {
             FailureCode::TooLate => ReceiptState::Expired,
+            // Sinch itself blocks these; the SMS API says "Deleted" and "Rejected".
+            failure @ (FailureCode::OptedOut | FailureCode::Blocked) => ReceiptState::Failed(failure),
             failure => ReceiptState::Undelivered(failure),
         },
         _ => return Ok(InboundItem::Ignored { kind: status }),

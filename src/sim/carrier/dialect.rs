@@ -412,7 +412,7 @@ pub(super) fn hook_url(core: &CarrierCore, kind: &str) -> String {
     format!("{}/carriers/{}/{kind}", core.settings.public_url, core.settings.account)
 }
 
-/// Random numbers that every attempt at a webhook has anew.
+/// Random numbers, different in every attempt at a webhook.
 pub(super) fn nonce(core: &CarrierCore, about: About<'_>) -> SeededRng {
     let attempt = core.state().nth(&["nonce", about.id, about.status], core.settings.record_max);
     SeededRng::of(core.settings.seed, &["nonce", about.id, about.status], attempt)

@@ -69,7 +69,7 @@ fn another_app_or_project_is_quarantined_and_another_channel_ignored() {
 #[test]
 fn a54_a61_receipts_have_our_message_id_and_their_state() {
     use FailureCode::{CarrierError, NumberInvalid, OptedOut, Unreachable};
-    use ReceiptState::{Delivered, Expired, Queued, Sent, Undelivered};
+    use ReceiptState::{Delivered, Expired, Failed, Queued, Sent, Undelivered};
 
     let ours = with(body!("conversation_delivered"), "/message_delivery_report/metadata", json!(message().to_string()));
     let receipt_of_ours = receipt(ours);
@@ -83,7 +83,7 @@ fn a54_a61_receipts_have_our_message_id_and_their_state() {
     assert_eq!(item(unknown), InboundItem::Ignored { kind: "LOST".into() });
 
     let failed = receipt(body!("conversation_failed"));
-    assert_eq!((failed.state, failed.carrier_code.as_deref()), (Undelivered(OptedOut), Some("257")));
+    assert_eq!((failed.state, failed.carrier_code.as_deref()), (Failed(OptedOut), Some("257")));
     for (reason, state) in [
         ("RECIPIENT_NOT_REACHABLE", Undelivered(Unreachable)),
         ("RECIPIENT_INVALID_CHANNEL_IDENTITY", Undelivered(NumberInvalid)),
