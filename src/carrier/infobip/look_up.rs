@@ -71,7 +71,6 @@ fn forwarding(infobip: &Infobip, answer: &Response<Bytes>) -> Option<Pointing> {
     // Texts without a keyword are the ones that callers write.
     let has_keyword = |one: &&Value| one["keyword"].as_str().is_some_and(|keyword| !keyword.is_empty());
     let general = all.iter().find(|one| !has_keyword(one)).or(all.first())?;
-    let forwarding = general["forwarding"].as_object()?;
-    let url = forwarding.values().filter_map(Value::as_str).find(|text| text.starts_with("http"))?;
+    let url = general["action"]["url"].as_str()?;
     Some(Pointing::of(url, [&infobip.messages_url, &infobip.receipts_url]))
 }

@@ -186,9 +186,8 @@ fn a39_a_look_up_asks_for_the_number_and_then_for_its_forwarding() {
     let elsewhere = body!("forwarding").replace("gw.example.com", "old.example.com");
     let old = Pointing::Elsewhere("https://old.example.com/carriers/main/messages".into());
     assert_eq!(facts(answer(200, elsewhere)), found(old));
-    for (status, body) in
-        [(200, r#"{"configurations":[]}"#), (200, ""), (429, ""), (200, r#"{"configurations":[{"forwarding":{}}]}"#)]
-    {
+    let subscribed = r#"{"configurations":[{"action":{"type":"FORWARD_TO_SUBSCRIPTION"}}]}"#;
+    for (status, body) in [(200, r#"{"configurations":[]}"#), (200, ""), (429, ""), (200, subscribed)] {
         assert_eq!(facts(answer(status, body)), found(Pointing::Unknown), "{status} {body}");
     }
 }
