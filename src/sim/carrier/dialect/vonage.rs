@@ -52,8 +52,9 @@ pub(super) const WAITS: Duration = Duration::from_secs(15);
 pub(super) struct Vonage;
 
 impl Dialect for Vonage {
+    /// The network knows who opted out, and not Vonage.
     fn habits(&self) -> Habits {
-        Habits { waits: WAITS, resend: RESEND, media_secured: true, ..Habits::default() }
+        Habits { waits: WAITS, resend: RESEND, refuses_opted_out: false, media_secured: true, ..Habits::default() }
     }
 
     fn id(&self, dice: &mut SeededRng, _media: bool) -> String {
@@ -304,7 +305,7 @@ fn own_code(code: u32) -> (u32, &'static str) {
     match code {
         TOO_MANY => (1_000, "Throttled"),
         SERVER_ERROR => (1_030, "Internal error"),
-        OPTED_OUT => (1_050, "Number barred"),
+        OPTED_OUT => (1_240, "Illegal number"),
         LANDLINE => (1_250, "Unroutable"),
         FILTERED => (1_210, "Anti-spam rejection"),
         ILLEGAL_SENDER => (ILLEGAL_SENDER, "Illegal sender address - rejected"),

@@ -36,8 +36,9 @@ const ILLEGAL_SENDER: u32 = 15;
 pub(super) struct VonageSms;
 
 impl Dialect for VonageSms {
+    /// The network knows who opted out, and not Vonage.
     fn habits(&self) -> Habits {
-        Habits { waits: WAITS, resend: RESEND, mms: false, ..Habits::default() }
+        Habits { waits: WAITS, resend: RESEND, refuses_opted_out: false, mms: false, ..Habits::default() }
     }
 
     /// The last two digits are the part's.
@@ -129,7 +130,6 @@ impl Dialect for VonageSms {
             TOO_MANY => 1,
             NUMBER_INVALID => INVALID,
             SERVER_ERROR => 5,
-            OPTED_OUT => 7,
             other => other,
         };
         let message = json!({ "status": own.to_string(), "error-text": message });
