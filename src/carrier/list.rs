@@ -76,7 +76,7 @@ pub struct Page {
     pub messages: Vec<Listed>,
     /// How many others were received for us and cannot be parsed.
     pub unreadable: usize,
-    /// The next page; `None` if there is none, or if all on this one are too old.
+    /// The next page; `None` on the last one, or if all on this one are too old.
     pub next: Option<String>,
 }
 

@@ -49,7 +49,7 @@ pub(super) fn begin(data_dir: &Path, last: Option<Timestamp>) -> WallClock {
     clock
 }
 
-/// When the last process was seen to run: the time that it saved, in whatever boot. `None` if there is none.
+/// When the last process was seen to run: the time that it saved, in whatever boot. `None` if it saved nothing.
 pub(super) fn last_noted(data_dir: &Path) -> Option<Timestamp> {
     let noted = std::fs::read_to_string(data_dir.join("clock")).ok()?;
     let boot = noted.split(' ').next()?;

@@ -72,7 +72,7 @@ pub(super) async fn repeat(core: &Arc<CarrierCore>, webhook: &Webhook) -> Webhoo
     post_webhook(core, again, elements).await
 }
 
-/// What a text is in a webhook; nothing if this is none.
+/// What a text is in a webhook; nothing for a receipt.
 fn text_elements(core: &CarrierCore, webhook: &Webhook, keyword: Option<&'static str>) -> Vec<Element> {
     let News::Text { from, to, text, media } = &webhook.news else { return Vec::new() };
     let media = media::listed(core, &webhook.sid, *media);

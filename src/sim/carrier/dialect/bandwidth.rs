@@ -134,7 +134,7 @@ impl Dialect for Bandwidth {
         vec![Element { url: core.text_url(text.to), content: Content::Json(event) }]
     }
 
-    /// There is none between the answer and the end. What fails has a code; opt-outs among them.
+    /// Nothing comes between the answer and the end. What fails has a code; opt-outs among them.
     fn receipt(&self, core: &CarrierCore, receipt: &Receipt<'_>) -> Option<Element> {
         let taken = receipt.taken;
         let (kind, description, code) = match (receipt.status, receipt.code) {

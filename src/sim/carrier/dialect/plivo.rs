@@ -212,7 +212,7 @@ impl Dialect for Plivo {
 }
 
 impl Plivo {
-    /// One resource, or that there is none.
+    /// One resource, or 404.
     fn found(&self, resource: Option<Value>) -> Reply {
         match resource {
             Some(resource) => json_reply(StatusCode::OK, &resource),

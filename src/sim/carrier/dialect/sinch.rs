@@ -1,5 +1,5 @@
-//! Sinch's SMS API and its callbacks: <https://developers.sinch.com/docs/sms/api-reference/>. Its Conversation API is in
-//! `conversation`.
+//! Sinch's SMS API and its callbacks: <https://developers.sinch.com/docs/sms/api-reference/>. Its Conversation API is
+//! in `conversation`.
 
 mod conversation;
 mod project;

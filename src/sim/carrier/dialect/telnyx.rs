@@ -207,7 +207,7 @@ impl Dialect for Telnyx {
 }
 
 impl Telnyx {
-    /// One resource, or that there is none.
+    /// One resource, or 404.
     fn found(&self, resource: Option<Value>) -> Reply {
         let Refused { status, code, message } = Refused::not_found();
         match resource {

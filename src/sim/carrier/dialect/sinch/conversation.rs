@@ -1,5 +1,5 @@
-//! Sinch's Conversation API and its callbacks: <https://developers.sinch.com/docs/conversation/>. What it calls a message
-//! goes over the channels SMS and MMS.
+//! Sinch's Conversation API and its callbacks: <https://developers.sinch.com/docs/conversation/>. Its messages go over
+//! the channels SMS and MMS.
 
 use super::project::{PROJECT, error};
 use super::*;
