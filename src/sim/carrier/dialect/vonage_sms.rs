@@ -149,7 +149,7 @@ impl Dialect for VonageSms {
             .map(|(nth, part)| {
                 let concat = (parts.len() > 1).then(|| Concat { reference, total: parts.len(), part: nth + 1 });
                 let kind = if segments::is_gsm(text.text) { "text" } else { "unicode" };
-                let fields = part_fields(text, &part_id(text.id, nth), part, kind, concat);
+                let fields = part_fields(text, &part_id(text.id, nth), part, kind, concat.as_ref());
                 Element { url: core.text_url(text.to), content: Content::Form(fields) }
             })
             .collect();
@@ -199,7 +199,7 @@ fn part_id(id: &str, nth: usize) -> String {
     format!("{}{nth:02X}", id.get(..14).unwrap_or(id))
 }
 
-fn part_fields(text: &Text<'_>, id: &str, part: &str, kind: &str, concat: Option<Concat>) -> Vec<Field> {
+fn part_fields(text: &Text<'_>, id: &str, part: &str, kind: &str, concat: Option<&Concat>) -> Vec<Field> {
     let keyword = part.split_whitespace().next().unwrap_or_default().to_uppercase();
     let mut fields: Vec<Field> = vec![
         ("api-key".into(), API_KEY.to_owned()),
