@@ -28,7 +28,7 @@ pub(crate) fn command(act: &Act, nth: usize, step: usize, model: &Model, gateway
         Act::Settle(_, response) => Command::Settle {
             message: gateway.text(nth),
             attempt: u32::try_from(model.texts[nth].attempts).expect("a text is tried a few times"),
-            settled: Settled { outcome: settled(*response), status: None, detail: None },
+            settled: Settled { outcome: settled(gateway.text(nth), *response), status: None, detail: None },
         },
         Act::Receipt(_, status) => inbound_item(InboundItem::Receipt(receipt(gateway.text(nth), *status))),
         Act::Cancel(_) => Command::Cancel(gateway.text(nth)),
@@ -115,9 +115,9 @@ fn inbound(text: &Text, step: usize) -> Inbound {
     }
 }
 
-fn settled(response: CarrierResponse) -> Outcome {
+fn settled(message: MessageId, response: CarrierResponse) -> Outcome {
     match response {
-        CarrierResponse::Accepted => Outcome::Sent { carrier_id: "SM".to_owned(), segments: None },
+        CarrierResponse::Accepted => Outcome::Sent { carrier_id: message.to_string(), segments: None },
         CarrierResponse::Refused(code) => Outcome::Refused { code, carrier_code: None },
         CarrierResponse::Later => Outcome::Later { retry_after: Some(Duration::from_secs(40)) },
         CarrierResponse::Nothing => Outcome::Unknown,

@@ -26,17 +26,17 @@ pub(super) fn receipt<V: View>(draft: &mut Draft<'_, V>, account: &str, receipt:
     let Some(message) = draft.view.message(id).filter(|message| message.account == account) else {
         return Reply::InboundItem(IntakeOutcome::NoSuchMessage);
     };
-    // It is about an attempt that was repeated, or someone else's text, and says nothing of the one that was sent.
-    let is_other = message.carrier_id.as_ref().is_some_and(|known| *known != receipt.carrier_id);
-    if is_other && matches!(receipt.about, ReceiptRef::Ours(_)) {
-        return Reply::InboundItem(IntakeOutcome::NoSuchMessage);
-    }
     if message.attempts.is_empty() {
         // The message was never sent, so the receipt cannot be about it; it stays queued.
         return Reply::InboundItem(IntakeOutcome::Stale);
     }
     if !claims(draft, account, &receipt) {
         return Reply::InboundItem(IntakeOutcome::Duplicate);
+    }
+    // It is about an attempt that was repeated, or someone else's text, and says nothing of the one that was sent.
+    let is_other = message.carrier_id.as_ref().is_some_and(|known| *known != receipt.carrier_id);
+    if is_other && matches!(receipt.about, ReceiptRef::Ours(_)) {
+        return Reply::InboundItem(IntakeOutcome::NoSuchMessage);
     }
     let (_, outcome) = apply(draft, message, receipt);
     Reply::InboundItem(outcome)

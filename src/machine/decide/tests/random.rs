@@ -149,7 +149,8 @@ fn step(world: &TestMachine, op: &Op) -> Option<Step> {
             of(nth)?,
             match how % 7 {
                 0 | 1 => {
-                    Outcome::Sent { carrier_id: "SM".to_owned(), segments: (how > 100).then_some(u16::from(how % 5)) }
+                    let carrier_id = format!("SMout{}", of(nth)?);
+                    Outcome::Sent { carrier_id, segments: (how > 100).then_some(u16::from(how % 5)) }
                 }
                 2 => Outcome::Later { retry_after: None },
                 3 => Outcome::NeverWritten,
