@@ -39,6 +39,7 @@ mod process;
 mod quarantine;
 mod races;
 mod readme;
+mod reconcile;
 mod reload;
 #[path = "../../src/net/tls/self_signed.rs"]
 mod self_signed;

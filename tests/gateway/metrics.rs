@@ -28,6 +28,7 @@ const DIGITS_MAX: usize = 4;
 
 /// What stays at 0 here, and why.
 const STILL: &[(&str, &str)] = &[
+    ("offhook_reconciled_messages_total", "texts would have to be lost: see reconcile"),
     ("offhook_accept_failures_total", "the system would have to run out of descriptors"),
     ("offhook_connections_refused_total", "it takes more connections than fit"),
     ("offhook_panics_total", "no request is known to panic"),

@@ -1,7 +1,7 @@
 //! The table of `docs/CARRIERS.md` against the dialects of the example's accounts.
 
 use super::*;
-use crate::carrier::{LookUp, MediaFrom, WEBHOOK_MAX_BYTES, Webhook};
+use crate::carrier::{ListPart, ListStep, LookUp, MediaFrom, WEBHOOK_MAX_BYTES, Webhook};
 use http::{HeaderMap, Method};
 use std::collections::BTreeMap;
 
@@ -48,6 +48,9 @@ fn the_table_of_carriers_says_what_their_dialects_do() {
         let number = "+14155550199".parse().unwrap();
         let asks = !matches!(dialect.look_up(number, &[], None), LookUp::Found(_) | LookUp::NotOurs);
         says("number and webhook are looked up", asks);
+        let first = ListPart::Page { since: Timestamp::default(), next: None };
+        let has_list = !matches!(dialect.list(&first, None, None), ListStep::NoList);
+        says("what never arrived is found", has_list);
         assert!(dialect.token_request().is_none() || cell("our sends").contains("OAuth 2"), "{name}");
         let unsigned = Webhook {
             method: Method::POST,
