@@ -35,11 +35,14 @@ fn way_out_of(reason: &str) -> &'static str {
     }
 }
 
-/// Its circuit breaker and its suspension.
+/// Its circuit breaker, its suspension and its reconciliation.
 pub(super) fn of_account(account: &Value, findings: &mut Findings) {
     let name = text(&account["name"]);
     if let Some(suspended) = suspension(&account["suspended"], &format!("/v1/accounts/{name}")) {
         findings.of_account(name, Grade::Wrong, suspended);
+    }
+    if let Some(waits) = reconciliation(account) {
+        findings.of_account(name, Grade::Wrong, waits);
     }
     if account["breaker"] == "open" {
         let until = match account["paused_until"].as_str() {
@@ -59,6 +62,17 @@ pub(super) fn of_account(account: &Value, findings: &mut Findings) {
         };
         findings.of_account(name, Grade::Right, format!("circuit breaker closed; {last}"));
     }
+}
+
+/// The reading of its carrier's list of messages, if that waits.
+fn reconciliation(account: &Value) -> Option<String> {
+    let found = &account["reconciliation"];
+    let (detail, next) = (text(&found["detail"]), text(&found["next_try_at"]));
+    (found["state"] == "waiting").then(|| {
+        format!(
+            "what never arrived is not taken in yet, the carrier's list is not read: {detail}; tried again at {next}"
+        )
+    })
 }
 
 /// Whether texts of the account wait, whichever number they are from.
@@ -143,6 +157,12 @@ mod tests {
         let right = json!({ "name": "main", "breaker": "closed", "suspended": null, "last_success_at": null });
         check(|findings| of_account(&right, findings), &[]);
         assert!(!is_held(&right));
+        let mut account = right.clone();
+        account["reconciliation"] = json!({ "state": "done", "detail": null, "next_try_at": null });
+        check(|findings| of_account(&account, findings), &[]);
+        account["reconciliation"] = json!({ "state": "waiting", "detail": "Twilio answered 429", "next_try_at": "N" });
+        let waits = "what never arrived is not taken in yet, the carrier's list is not read: Twilio answered 429; tried again at N";
+        check(|findings| of_account(&account, findings), &[waits]);
         let mut account = right.clone();
         account["suspended"] = json!({ "by": "night", "since": "S", "until": "U", "reason": "complaints" });
         let suspended = "suspended by night since S, until U, its texts wait: complaints; resume it with POST \
