@@ -64,7 +64,7 @@ impl Dialect for Sinch {
         match (&head.method, head.uri.path().strip_prefix("/xms/v1/")) {
             (&Method::POST, Some(path)) if path == format!("{SERVICE_PLAN}/batches") => Ok(Route::Send),
             (&Method::GET, Some(path)) if path == format!("{SERVICE_PLAN}/batches") => {
-                Ok(Route::Other(batches(core, parameter(head, "client_reference"))))
+                Ok(Route::Other(batches(core, parameter(head, "client_reference").as_deref())))
             }
             (_, Some(_)) => Err(Refused::not_found()),
             (_, None) => of_project(core, head),
@@ -184,9 +184,10 @@ fn batch(id: &str, from: E164, to: E164, text: &str, reference: Option<&str>) ->
 }
 
 /// The accepted batches with this reference: this is how a lost response is looked up.
-fn batches(core: &CarrierCore, reference: Option<String>) -> Reply {
+fn batches(core: &CarrierCore, reference: Option<&str>) -> Reply {
     let state = core.state();
-    let posts = state.recorder.record.posts.iter().filter(|post| reference.is_none() || post.reference == reference);
+    let posts =
+        state.recorder.record.posts.iter().filter(|post| reference.is_none() || post.reference.as_deref() == reference);
     let batch = |post: &crate::sim::carrier::Post| {
         let reference = post.reference.as_deref();
         post.sid.as_ref().map(|id| batch(id, post.from, post.to, &post.text, reference))

@@ -169,7 +169,7 @@ impl Dialect for Telnyx {
             "tcr_campaign_id": null, "tcr_campaign_billable": false, "tcr_campaign_registered": null,
             "webhook_url": url, "webhook_failover_url": null,
         });
-        vec![event(core, url, "message.received", text.id, payload)]
+        vec![event(core, url, "message.received", text.id, &payload)]
     }
 
     fn receipt(&self, core: &CarrierCore, receipt: &Receipt<'_>) -> Option<Element> {
@@ -187,7 +187,7 @@ impl Dialect for Telnyx {
         payload["sent_at"] = now.as_str().into();
         payload["completed_at"] = if kind == "message.sent" { Value::Null } else { now.into() };
         payload["messaging_profile_id"] = profile_id(core, taken.from).into();
-        Some(event(core, taken.callback.clone()?, kind, &taken.sid, payload))
+        Some(event(core, taken.callback.clone()?, kind, &taken.sid, &payload))
     }
 
     fn post(&self, _core: &CarrierCore, _url: &str, elements: &[&Content], about: About<'_>) -> Posted {
@@ -236,7 +236,7 @@ fn own_code(code: u32) -> u32 {
 }
 
 /// A webhook. The id of its event depends only on what it is about, so that repeats have it too.
-fn event(core: &CarrierCore, url: String, kind: &str, about: &str, payload: Value) -> Element {
+fn event(core: &CarrierCore, url: String, kind: &str, about: &str, payload: &Value) -> Element {
     let id = uuid(&mut SeededRng::of(core.settings.seed, &["event", kind, about], 0));
     let content = json!({
         "data": {
