@@ -21,7 +21,12 @@ impl ByHand {
     /// Prints the instructions; `photo` is the path of the first scenario's photo.
     pub(super) fn begin(set: &Set, stage: &Stage, photo: &str) -> Self {
         let by_hand = Self { events: set.platform.deliveries(), texts: set.carrier.arrivals() };
-        stage.go_on(&set.addresses, TOKEN, &set.carrier.keypads(), &fetch(set, photo));
+        stage.go_on(
+            &set.addresses,
+            TOKEN,
+            &set.carrier.keypads(),
+            (!photo.is_empty()).then(|| fetch(set, photo)).as_deref(),
+        );
         by_hand
     }
 

@@ -130,15 +130,17 @@ impl Stage {
     }
 
     /// Prints how to continue by hand: actions in another terminal show up here.
-    pub(super) fn go_on(&self, doors: &BTreeMap<Door, SocketAddr>, token: &str, keypad: &str, fetch: &str) {
+    pub(super) fn go_on(&self, doors: &BTreeMap<Door, SocketAddr>, token: &str, keypad: &str, fetch: Option<&str>) {
         let (platform, ops) = (doors[&Door::Platform], doors[&Door::Ops]);
         println!("\n{BOLD}The gateway keeps running until Ctrl-C.{BOLD:#} Its doors:\n");
         for (door, address) in doors {
             println!("  {:>8}  http://{address}", door.label());
         }
         let json = format!("-H 'Authorization: Bearer {token}' \\\n    -H 'Content-Type: application/json'");
-        println!("\nTry it in another terminal, and watch the effects here. Open the first caller's\nphoto:\n");
-        println!("  {fetch}");
+        println!("\nTry it in another terminal, and watch the effects here.");
+        if let Some(fetch) = fetch {
+            println!("Open the first caller's photo:\n\n  {fetch}");
+        }
         println!("\nBegin a call:\n");
         println!("  curl -X PUT http://{platform}/v1/calls/mine \\\n    {json} \\");
         println!("    -d '{{\"caller\":\"{CALLER}\",\"queue\":\"support\"}}'");

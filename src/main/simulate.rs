@@ -1,6 +1,7 @@
 //! `offhook sim`: a simulated carrier by itself, for a gateway to be tested against.
 
-use crate::arguments::Sim;
+use super::arguments::Sim;
+use super::{fail, say};
 use offhook::model::E164;
 use offhook::sim::carrier::{Arrived, Behaviour, Carrier, CarrierSettings};
 use std::fs::{self, OpenOptions};
@@ -19,7 +20,7 @@ const RECORD_MAX: usize = 10_000;
 pub(crate) fn simulate(sim: &Sim) -> ExitCode {
     match tokio::runtime::Runtime::new().and_then(|runtime| runtime.block_on(run(sim))) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => crate::fail(&format!("the carrier cannot run: {error}")),
+        Err(error) => fail(&format!("the carrier cannot run: {error}")),
     }
 }
 
@@ -40,22 +41,22 @@ async fn run(sim: &Sim) -> io::Result<()> {
     }
     carrier.gateway_is_at(sim.gateway);
     let (account, secrets) = settings.configuration(carrier.url());
-    crate::say(&format!("{} is simulated at {}. ", sim.carrier.name(), carrier.url()));
+    say(&format!("{} is simulated at {}. ", sim.carrier.name(), carrier.url()));
     match &sim.write {
         Some(directory) => {
             write(directory, &account, &secrets)?;
             let file = directory.join("account.toml");
-            crate::say(&format!("Its account for the gateway's configuration is in {}.\n", file.display()));
+            say(&format!("Its account for the gateway's configuration is in {}.\n", file.display()));
         }
         None => {
-            crate::say(&format!("Its account for the gateway's configuration:\n\n{account}\n"));
-            crate::say("and the files that it names, beside the configuration:\n\n");
+            say(&format!("Its account for the gateway's configuration:\n\n{account}\n"));
+            say("and the files that it names, beside the configuration:\n\n");
             for (name, secret) in &secrets {
-                crate::say(&format!("{name}\n{secret}\n\n"));
+                say(&format!("{name}\n{secret}\n\n"));
             }
         }
     }
-    crate::say(&format!(
+    say(&format!(
         "Webhooks are posted to {}. Text as a caller, or send a photo:\n\n  curl {keypads}{CALLER} -d 'Hello'\n  curl \
          {keypads}{CALLER} -H 'Content-Type: image/jpeg' --data-binary @photo.jpg\n\nTexts that arrive on phones:\n",
         sim.gateway,
@@ -94,9 +95,9 @@ async fn show(mut arrivals: tokio::sync::broadcast::Receiver<(E164, Arrived)>) {
         match arrivals.recv().await {
             Ok((phone, Arrived { from, text })) => {
                 let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-                crate::say(&format!("{phone} from {from}: {text}\n"));
+                say(&format!("{phone} from {from}: {text}\n"));
             }
-            Err(RecvError::Lagged(missed)) => crate::say(&format!("{missed} more texts arrived\n")),
+            Err(RecvError::Lagged(missed)) => say(&format!("{missed} more texts arrived\n")),
             Err(RecvError::Closed) => return,
         }
     }

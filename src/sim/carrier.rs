@@ -217,6 +217,11 @@ impl Carrier {
         self.core.state().gateway = Some(address);
     }
 
+    /// Whether its phones can send photos and videos.
+    pub fn has_mms(&self) -> bool {
+        self.core.settings.kind.has_mms()
+    }
+
     /// Whether it answers STOP and START itself.
     pub fn answers_keywords(&self) -> bool {
         self.core.settings.keeps_opt_outs && self.core.dialect.habits().keywords.is_some()

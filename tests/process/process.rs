@@ -26,8 +26,6 @@ pub(crate) const SOON: Duration = Duration::from_secs(30);
 /// The platform's token.
 pub(crate) const TOKEN: &str = "kingfisher-token-2f6c1b0d9e8a7f65";
 
-/// The file of the token that every account here has: the one of `CarrierSettings::default()`.
-
 /// Between two looks at something that has no news to wait for.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
