@@ -48,7 +48,7 @@ pub(crate) fn section(name: &str, carrier: &str) -> String {
                 .to_owned()
         }
         "telnyx" => {
-            let key = Ed25519KeyPair::from_seed_unchecked(&SEED).unwrap();
+            let key = Ed25519KeyPair::from_seed_unchecked(&SEED).expect("any 32 bytes are a seed");
             let key = STANDARD.encode(key.public_key());
             format!("api_key_file = \"telnyx-key\"\npublic_keys = [\"{key}\"]")
         }
