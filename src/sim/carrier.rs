@@ -217,6 +217,11 @@ impl Carrier {
         self.core.state().gateway = Some(address);
     }
 
+    /// Whether its receipts repeat the gateway's id of a message, and not only its own.
+    pub fn receipts_name_messages(&self) -> bool {
+        self.core.settings.kind != Kind::Generic
+    }
+
     /// Whether its phones can send photos and videos.
     pub fn has_mms(&self) -> bool {
         self.core.settings.kind.has_mms()
