@@ -33,9 +33,12 @@ async fn run(sim: &Sim) -> io::Result<()> {
         ..CarrierSettings::of(sim.carrier)
     };
     let behaviour = sim.behaviour.as_deref().map(named).transpose()?;
-    let carrier = Carrier::start_at(settings.clone(), sim.listen)
-        .await
-        .map_err(|error| io::Error::new(error.kind(), format!("it cannot listen at {}: {error}", sim.listen)))?;
+    let carrier = Carrier::start_at(settings.clone(), sim.listen).await.map_err(|error| {
+        io::Error::new(
+            error.kind(),
+            format!("it cannot listen at {} ({error}): choose another with --listen", sim.listen),
+        )
+    })?;
     if let Some(behaviour) = behaviour {
         carrier.set_behaviour(behaviour);
     }
@@ -56,12 +59,12 @@ async fn run(sim: &Sim) -> io::Result<()> {
             }
         }
     }
-    say(&format!(
-        "Webhooks are posted to {}. Text as a caller, or send a photo:\n\n  curl {keypads}{CALLER} -d 'Hello'\n  curl \
-         {keypads}{CALLER} -H 'Content-Type: image/jpeg' --data-binary @photo.jpg\n\nTexts that arrive on phones:\n",
-        sim.gateway,
-        keypads = carrier.keypads(),
-    ));
+    let keypads = carrier.keypads();
+    say(&format!("Webhooks are posted to {}. Text as a caller:\n\n  curl {keypads}{CALLER} -d 'Hello'\n", sim.gateway));
+    if carrier.has_mms() {
+        say(&format!("  curl {keypads}{CALLER} -H 'Content-Type: image/jpeg' --data-binary @photo.jpg\n"));
+    }
+    say("\nTexts that arrive on phones:\n");
     let arrivals = carrier.arrivals();
     tokio::select! {
         stopped = tokio::signal::ctrl_c() => stopped?,

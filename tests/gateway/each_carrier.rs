@@ -120,7 +120,7 @@ async fn a46_with_every_carrier_a_stop_is_confirmed_once_and_start_takes_it_back
         story.hears("contact.opted_out", |data| data["contact"] == caller.number.to_string()).await;
         let refused = story.world.client.send_text(&caller.call, "Hello?", "a-1").await.unwrap();
         assert_eq!((refused.status, refused.text("/code")), (409, "session_closed"), "{}", story.name);
-        // The question and one confirmation, whoever sends it.
+        // The question and one confirmation, from the carrier or from the gateway.
         phone.wait_for(2, SOON).await.unwrap_or_else(|_| panic!("{}: no confirmation", story.name));
 
         assert!(phone.text(ours(), "START").await.acknowledged(), "{}", story.name);

@@ -39,7 +39,7 @@ use std::time::Duration;
 pub(super) const OPTED_OUT: u32 = 21_610;
 /// The code of a send to an address that is no number.
 pub(super) const NUMBER_INVALID: u32 = 21_211;
-/// The code of a send that carries too fast.
+/// The code of a send that comes too soon after others.
 pub(super) const TOO_MANY: u32 = 20_429;
 /// The code of a failure at the carrier.
 pub(super) const SERVER_ERROR: u32 = 20_500;
