@@ -1,0 +1,177 @@
+// Requests to the gateway. Whoever calls sees an answer or a Problem; a session that has ended is signed in again
+// meanwhile, and the request is repeated with its body and key.
+
+const KEY = "offhook.key";
+
+/** @typedef {{ field: string, code: string, detail: string }} FieldProblem */
+/**
+ * @template T
+ * @typedef {object} Answer
+ * @property {T} data
+ * @property {string | null} etag
+ * @property {string | null} cursor the position that the answer was read at
+ */
+
+/** A refusal of the gateway, or what stands for one: `network` where there was no answer, `odd_answer` where it made no sense. */
+export class Problem extends Error {
+  /**
+   * @param {number} status 0 without an answer
+   * @param {Record<string, any>} body
+   * @param {Headers} [headers]
+   */
+  constructor(status, body, headers) {
+    super(String(body.detail ?? body.code ?? status));
+    this.status = status;
+    /** @type {string} */
+    this.code = String(body.code ?? "odd_answer");
+    /** @type {string} */
+    this.detail = String(body.detail ?? "");
+    /** @type {FieldProblem[]} */
+    this.errors = Array.isArray(body.errors) ? body.errors : [];
+    /** @type {string | null} */
+    this.otherCall = body.other_call_id ?? null;
+    const seconds = Number(headers?.get("Retry-After"));
+    this.retryAfterMs = seconds > 0 ? seconds * 1000 : null;
+  }
+}
+
+/** @param {unknown} thrown @returns {Problem} */
+export function asProblem(thrown) {
+  return thrown instanceof Problem ? thrown : new Problem(0, { code: "odd_answer", detail: String(thrown) });
+}
+
+/** The key of the session. It stands in localStorage, which other ports of this host do not share, unlike its cookie. */
+let memory = "";
+
+export function sessionKey() {
+  try {
+    return localStorage.getItem(KEY) ?? memory;
+  } catch {
+    return memory;
+  }
+}
+
+/** @param {string} key empty to forget it */
+export function keepKey(key) {
+  memory = key;
+  try {
+    if (key) localStorage.setItem(KEY, key);
+    else localStorage.removeItem(KEY);
+  } catch {
+    // Without storage the session lasts as long as this tab.
+  }
+}
+
+/** @type {() => Promise<void>} */
+let signInAgain = () => Promise.reject(new Problem(401, { code: "unauthorized" }));
+
+/** @param {() => Promise<void>} ask shows the sign-in; resolves once somebody has signed in */
+export function onSessionEnd(ask) {
+  signInAgain = ask;
+}
+
+export function renewSession() {
+  return signInAgain();
+}
+
+/**
+ * @typedef {object} Options
+ * @property {unknown} [body]
+ * @property {string | null} [ifMatch] the ETag of what was loaded
+ * @property {boolean} [create] only if there is none yet
+ * @property {string} [key] Idempotency-Key
+ * @property {AbortSignal} [signal]
+ */
+
+/**
+ * @param {string} method
+ * @param {string} path
+ * @param {Options} [options]
+ * @returns {Promise<Response>} with a 2xx
+ */
+export async function raw(method, path, options = {}) {
+  for (;;) {
+    const used = sessionKey();
+    const response = await once(method, path, options);
+    if (response.ok) return response;
+    const problem = await problemOf(response);
+    if (problem.status !== 401 || path.startsWith("/session")) throw problem;
+    // Another tab or request may have signed in meanwhile.
+    if (sessionKey() === used) await signInAgain();
+  }
+}
+
+/** @param {string} method @param {string} path @param {Options} options */
+async function once(method, path, { body, ifMatch, create, key, signal }) {
+  const headers = new Headers({ Accept: "application/json", "X-Offhook-Key": sessionKey() });
+  if (body !== undefined) headers.set("Content-Type", "application/json");
+  if (ifMatch) headers.set("If-Match", ifMatch);
+  if (create) headers.set("If-None-Match", "*");
+  if (key) headers.set("Idempotency-Key", key);
+  try {
+    return await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body), signal, cache: "no-store", credentials: "same-origin", redirect: "error" });
+  } catch (failed) {
+    if (signal?.aborted) throw failed;
+    throw new Problem(0, { code: "network" });
+  }
+}
+
+/** @param {Response} response */
+export async function problemOf(response) {
+  const body = await json(response).catch(() => null);
+  return new Problem(response.status, body && typeof body === "object" ? body : {}, response.headers);
+}
+
+/** @param {Response} response @returns {Promise<any>} */
+async function json(response) {
+  const text = await response.text().catch(() => {
+    throw new Problem(0, { code: "network" });
+  });
+  try {
+    return text === "" ? null : JSON.parse(text);
+  } catch {
+    // A page of a proxy, or half an answer.
+    throw new Problem(response.ok ? 0 : response.status, { code: "odd_answer" });
+  }
+}
+
+/**
+ * @param {string} method
+ * @param {string} path
+ * @param {Options} [options]
+ * @returns {Promise<Answer<any>>}
+ */
+export async function request(method, path, options) {
+  const response = await raw(method, path, options);
+  const data = await json(response);
+  if (data === null && method === "GET") throw new Problem(0, { code: "odd_answer" });
+  return { data, etag: response.headers.get("ETag"), cursor: response.headers.get("Offhook-Cursor") };
+}
+
+/** @param {string} path @param {AbortSignal} [signal] */
+export function get(path, signal) {
+  return request("GET", path, { signal });
+}
+
+/** Items on all pages of a list, at most `max`. @param {string} path @param {number} [max] @returns {Promise<any[]>} */
+export async function all(path, max = 5_000) {
+  const items = [];
+  let cursor = "";
+  do {
+    const { data } = await get(`${path}${path.includes("?") ? "&" : "?"}limit=500${cursor && `&cursor=${cursor}`}`);
+    items.push(...(data.items ?? []));
+    cursor = data.next_cursor ?? "";
+  } while (cursor && items.length < max);
+  return items;
+}
+
+/** A path of the API with its parts escaped. @param {...string} parts */
+export function path(...parts) {
+  return `/v1/${parts.map(encodeURIComponent).join("/")}`;
+}
+
+/** Visible ASCII that nobody else makes: a key of idempotency, or the reference of a text. */
+export function unique() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

@@ -1,0 +1,197 @@
+// One resource of the directory being edited: what was loaded, what the person changed, and how both meet what
+// somebody else saved meanwhile. Nothing is sent before Set.
+import { asProblem, get, request } from "./api.js";
+
+/** @typedef {Record<string, any>} Doc */
+/** @typedef {{ path: string, base: unknown, mine: unknown, theirs: unknown }} Conflict */
+
+/** The value at a path like `closing.texts.it`. @param {any} doc @param {string} path */
+export function at(doc, path) {
+  return path.split(".").reduce((value, name) => value?.[name], doc);
+}
+
+/** A copy with the value at a path; undefined takes it away. @param {any} doc @param {string} path @param {unknown} value @returns {any} */
+export function withAt(doc, path, value) {
+  const [name, ...rest] = path.split(".");
+  const copy = { ...doc };
+  if (rest.length > 0) copy[name] = withAt(copy[name] ?? {}, rest.join("."), value);
+  else if (value === undefined) delete copy[name];
+  else copy[name] = value;
+  return copy;
+}
+
+/** Whether two values say the same. @param {unknown} a @param {unknown} b */
+export function same(a, b) {
+  return JSON.stringify(a ?? null) === JSON.stringify(b ?? null);
+}
+
+/**
+ * Three-way: a field that only I changed stays mine, one that only they changed is theirs, and one that both changed
+ * to different values is a conflict.
+ * @param {Doc} base what I loaded
+ * @param {Doc} theirs what is there now
+ * @param {ReadonlyMap<string, unknown>} mine what I changed, by path
+ * @returns {{ mine: Map<string, unknown>, conflicts: Conflict[] }} what is still mine to send, and what is to be chosen
+ */
+export function merge(base, theirs, mine) {
+  const result = { mine: new Map(), conflicts: /** @type {Conflict[]} */ ([]) };
+  for (const [path, value] of mine) {
+    const before = at(base, path);
+    const now = at(theirs, path);
+    if (same(value, now) || same(value, before)) continue;
+    if (same(before, now)) result.mine.set(path, value);
+    else result.conflicts.push({ path, base: before, mine: value, theirs: now });
+  }
+  return result;
+}
+
+/** Emits `change` whenever what it shows has changed. */
+export class Form extends EventTarget {
+  /** @type {Doc | null} null until loaded */
+  base = null;
+  /** @type {string | null} */
+  etag = null;
+  /** @type {Map<string, unknown>} */
+  #draft = new Map();
+  /** @type {Conflict[]} */
+  conflicts = [];
+  /** @type {import("./api.js").Problem | null} */
+  problem = null;
+  /** The paths that are being saved. @type {string[] | null} */
+  saving = null;
+  /** Who changed the resource since it was loaded, as far as the stream said. @type {string | null} */
+  changedBy = null;
+
+  /** @param {string} path of the API */
+  constructor(path) {
+    super();
+    this.path = path;
+  }
+
+  async load() {
+    try {
+      const { data, etag } = await get(this.path);
+      this.#rebase(data, etag);
+      this.problem = null;
+    } catch (thrown) {
+      this.problem = asProblem(thrown);
+    }
+    this.#changed();
+  }
+
+  /** Somebody changed the resource: takes it up at once where nothing is being edited. @param {string} by @param {string | null} etag */
+  async hear(by, etag) {
+    if (etag !== null && etag === this.etag) return;
+    if (this.#draft.size === 0 && !this.saving) return this.load();
+    if (this.saving) return;
+    this.changedBy = by;
+    this.#changed();
+  }
+
+  /** @param {string} path @returns {any} */
+  value(path) {
+    return this.#draft.has(path) ? this.#draft.get(path) : at(this.base, path);
+  }
+
+  /** @param {string} path @param {unknown} value */
+  set(path, value) {
+    if (same(value, at(this.base, path))) this.#draft.delete(path);
+    else this.#draft.set(path, value);
+    this.#changed();
+  }
+
+  /** @param {string[]} [under] paths, or beginnings of them; all if left out */
+  isDirty(under) {
+    return this.#mine(under).size > 0;
+  }
+
+  /** @param {string[]} [under] */
+  reset(under) {
+    for (const path of this.#mine(under).keys()) this.#draft.delete(path);
+    this.conflicts = [];
+    this.problem = null;
+    this.#changed();
+  }
+
+  /** @param {string[]} [under] */
+  #mine(under) {
+    const within = (/** @type {string} */ path) => !under || under.some((start) => path === start || path.startsWith(`${start}.`));
+    return new Map([...this.#draft].filter(([path]) => within(path)));
+  }
+
+  /**
+   * Sends what was changed under these paths, merged with what is there.
+   * @param {string[]} [under]
+   * @param {string} [query]
+   * @returns {Promise<{ before: Doc, etag: string | null, merged: boolean } | null>} null if it was not saved
+   */
+  async save(under, query = "") {
+    if (!this.base || this.saving) return null;
+    this.saving = under ?? [""];
+    this.problem = null;
+    this.conflicts = [];
+    this.#changed();
+    try {
+      return await this.#put(under, query);
+    } catch (thrown) {
+      this.problem = asProblem(thrown);
+      return null;
+    } finally {
+      this.saving = null;
+      this.#changed();
+    }
+  }
+
+  /** @param {string[] | undefined} under @param {string} query */
+  async #put(under, query) {
+    for (let merged = false; ; merged = true) {
+      const before = this.base ?? {};
+      const mine = this.#mine(under);
+      const next = [...mine].reduce((doc, [path, value]) => withAt(doc, path, value), before);
+      try {
+        const { data, etag } = await request("PUT", this.path + query, { body: next, ifMatch: this.etag });
+        for (const path of mine.keys()) this.#draft.delete(path);
+        this.#rebase(data ?? next, etag);
+        return { before, etag: this.etag, merged };
+      } catch (thrown) {
+        const problem = asProblem(thrown);
+        if (problem.status !== 412) throw problem;
+        if (!(await this.#meet(mine))) return null;
+      }
+    }
+  }
+
+  /** Somebody was faster. @param {Map<string, unknown>} mine @returns {Promise<boolean>} whether all fields could be merged */
+  async #meet(mine) {
+    const { data, etag } = await get(this.path);
+    const { mine: left, conflicts } = merge(this.base ?? {}, data, mine);
+    for (const path of mine.keys()) if (!left.has(path) && !conflicts.some((conflict) => conflict.path === path)) this.#draft.delete(path);
+    this.conflicts = conflicts;
+    this.base = data;
+    this.etag = etag;
+    return conflicts.length === 0;
+  }
+
+  /** Decides a conflict. @param {Conflict} conflict @param {"mine" | "theirs"} choice */
+  choose(conflict, choice) {
+    this.conflicts = this.conflicts.filter((other) => other !== conflict);
+    this.set(conflict.path, choice === "mine" ? conflict.mine : conflict.theirs);
+  }
+
+  /** @param {Doc} doc @param {string | null} etag */
+  #rebase(doc, etag) {
+    this.base = doc;
+    this.etag = etag;
+    this.changedBy = null;
+    for (const [path, value] of this.#draft) if (same(value, at(doc, path))) this.#draft.delete(path);
+  }
+
+  /** The refusal of a field: the machine's word stands where the person wrote. @param {string} path */
+  wrong(path) {
+    return this.problem?.errors.find(({ field }) => field === path || field.startsWith(`${path}.`) || field.startsWith(`${path}[`)) ?? null;
+  }
+
+  #changed() {
+    this.dispatchEvent(new CustomEvent("change"));
+  }
+}

@@ -1,0 +1,102 @@
+// What the console says, in the reader's language, and how it writes times and amounts.
+import { en } from "./en.js";
+import { it } from "./it.js";
+
+/** @typedef {keyof typeof en} Key */
+/** @typedef {Record<string, string | number | null | undefined>} Values */
+
+/** @type {Record<string, Record<Key, string>>} */
+const LANGUAGES = { en, it };
+export const LANGUAGE_CODES = Object.keys(LANGUAGES);
+
+let current = "en";
+/** @type {Set<() => void>} */
+const listeners = new Set();
+
+export function language() {
+  return current;
+}
+
+/** @param {string | null | undefined} code the reader's choice; else the browser's first language that the console has */
+export function setLanguage(code) {
+  const wanted = code ? [code] : navigator.languages.map((tag) => tag.slice(0, 2));
+  current = wanted.find((tag) => tag in LANGUAGES) ?? "en";
+  document.documentElement.lang = current;
+  for (const listener of listeners) listener();
+}
+
+/** @param {() => void} listener @returns {() => void} ends it */
+export function onLanguage(listener) {
+  listeners.add(listener);
+  return () => void listeners.delete(listener);
+}
+
+/**
+ * A sentence. `{n}` stands for a value; where two forms are parted by ` | `, `n` chooses singular or plural.
+ * @param {Key} key
+ * @param {Values} [values]
+ */
+export function t(key, values = {}) {
+  return fill(LANGUAGES[current][key], values);
+}
+
+/** @param {string} pattern @param {Values} values */
+function fill(pattern, values) {
+  const forms = pattern.split(" | ");
+  const form = forms.length === 2 && values.n !== 1 ? forms[1] : forms[0];
+  return form.replace(/\{(\w+)\}/g, (_, name) => String(values[name] ?? ""));
+}
+
+/**
+ * The word for a value of the gateway's, like `state.queued`; one that this console does not know is shown as it is.
+ * @param {"state" | "kind" | "code" | "problem" | "reason" | "waits" | "event" | "number" | "lang" | "medium" | "by" | "account" | "timeline" | "outcome"} group
+ * @param {string | null | undefined} value
+ */
+export function word(group, value) {
+  if (!value) return "";
+  const found = /** @type {Record<string, string>} */ (LANGUAGES[current])[`${group}.${value}`];
+  return found ?? value;
+}
+
+/** A language by its name, like Italian. @param {string | null | undefined} code */
+export function languageName(code) {
+  if (!code) return "";
+  try {
+    const name = new Intl.DisplayNames([current], { type: "language" }).of(code) ?? code;
+    return name.charAt(0).toUpperCase() + name.slice(1);
+  } catch {
+    return code;
+  }
+}
+
+/** @param {string | number | Date} at @param {boolean} [seconds] */
+export function clock(at, seconds = true) {
+  const parts = /** @type {const} */ ({ hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+  return new Date(at).toLocaleTimeString(current, seconds ? { ...parts, second: "2-digit" } : parts);
+}
+
+/** A day, and the time unless it is left out. @param {string} at */
+export function dayAndTime(at) {
+  const date = new Date(at);
+  const today = date.toDateString() === new Date().toDateString();
+  const day = date.toLocaleDateString(current, { day: "numeric", month: "short", year: "numeric" });
+  return today ? clock(at) : `${day} ${clock(at, false)}`;
+}
+
+/** @param {number} ms */
+export function duration(ms) {
+  const seconds = Math.max(0, ms) / 1000;
+  if (seconds < 10) return `${seconds.toFixed(1)} s`;
+  if (seconds < 120) return `${Math.round(seconds)} s`;
+  return seconds < 7200 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 3600)} h`;
+}
+
+/** @param {number} bytes */
+export function size(bytes) {
+  return bytes < 1_000_000 ? `${Math.ceil(bytes / 1000)} kB` : `${(bytes / 1_000_000).toFixed(1)} MB`;
+}
+
+/** @param {number} amount */
+export function amount(amount) {
+  return amount.toLocaleString(current);
+}

@@ -1,0 +1,112 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Form, at, merge, withAt } from "../../../src/http/console/web/live/form.js";
+
+const base = { in_call_sms: true, closing: { enabled: true, texts: { en: "Bye", it: "Ciao" } }, call_types: ["inbound_ivr"] };
+
+test("a field that only I changed stays mine, one that only they changed is theirs", () => {
+  const theirs = withAt(base, "closing.texts.it", "Arrivederci");
+  const found = merge(base, theirs, new Map([["closing.texts.en", "Goodbye"]]));
+  assert.deepEqual([[...found.mine], found.conflicts], [[["closing.texts.en", "Goodbye"]], []]);
+});
+
+test("a field that both changed is to be chosen, unless both say the same", () => {
+  const theirs = withAt(base, "in_call_sms", false);
+  assert.deepEqual(merge(base, theirs, new Map([["in_call_sms", false]])), { mine: new Map(), conflicts: [] });
+  const texts = withAt(base, "closing.texts.en", "Farewell");
+  assert.deepEqual(merge(base, texts, new Map([["closing.texts.en", "Goodbye"]])).conflicts, [
+    { path: "closing.texts.en", base: "Bye", mine: "Goodbye", theirs: "Farewell" },
+  ]);
+});
+
+test("a list is one value", () => {
+  const theirs = withAt(base, "call_types", ["inbound_ivr", "callback"]);
+  assert.equal(merge(base, theirs, new Map([["call_types", ["web"]]])).conflicts.length, 1);
+});
+
+test("a path can be added and taken away", () => {
+  assert.equal(at(withAt(base, "auto_reply.texts.fr", "Salut"), "auto_reply.texts.fr"), "Salut");
+  assert.deepEqual(withAt(base, "closing.texts.it", undefined).closing.texts, { en: "Bye" });
+  assert.equal(base.closing.texts.it, "Ciao");
+});
+
+/** A gateway with one resource. @param {any} doc */
+function gateway(doc) {
+  const state = { doc, version: 1, puts: /** @type {any[]} */ ([]), before: () => {} };
+  globalThis.fetch = /** @type {any} */ (async (/** @type {string} */ _path, /** @type {any} */ init) => {
+    const tag = () => `"${state.version}"`;
+    if (init.method === "PUT") {
+      state.before();
+      if (init.headers.get("If-Match") !== tag()) return new Response(JSON.stringify({ code: "precondition_failed", detail: "" }), { status: 412 });
+      state.doc = JSON.parse(init.body);
+      state.version += 1;
+      state.puts.push(state.doc);
+    }
+    return new Response(JSON.stringify(state.doc), { headers: { ETag: tag() } });
+  });
+  return state;
+}
+
+test("r38 nothing is sent before Set, and Set sends one card's fields only", async () => {
+  const there = gateway(base);
+  const form = new Form("/v1/settings");
+  await form.load();
+  form.set("in_call_sms", false);
+  form.set("closing.texts.en", "Goodbye");
+  assert.equal(there.puts.length, 0);
+  assert.ok(await form.save(["in_call_sms"]));
+  assert.deepEqual(there.puts, [{ ...base, in_call_sms: false }]);
+  assert.ok(form.isDirty(["closing"]) && !form.isDirty(["in_call_sms"]));
+  form.set("closing.texts.en", "Bye");
+  assert.ok(!form.isDirty());
+});
+
+test("a lost race merges different fields and sends again", async () => {
+  const there = gateway(base);
+  const form = new Form("/v1/settings");
+  await form.load();
+  form.set("closing.texts.en", "Goodbye");
+  there.doc = withAt(there.doc, "in_call_sms", false);
+  there.version += 1;
+  assert.equal((await form.save())?.merged, true);
+  assert.deepEqual([there.doc.in_call_sms, there.doc.closing.texts.en], [false, "Goodbye"]);
+});
+
+test("a lost race over one field loses nobody's work", async () => {
+  const there = gateway(base);
+  const form = new Form("/v1/settings");
+  await form.load();
+  form.set("closing.texts.en", "Goodbye");
+  there.doc = withAt(there.doc, "closing.texts.en", "Farewell");
+  there.version += 1;
+  assert.equal(await form.save(), null);
+  assert.deepEqual([form.conflicts[0].theirs, form.value("closing.texts.en"), there.doc.closing.texts.en], ["Farewell", "Goodbye", "Farewell"]);
+  form.choose(form.conflicts[0], "mine");
+  assert.ok(await form.save());
+  assert.equal(there.doc.closing.texts.en, "Goodbye");
+});
+
+test("a change of somebody else is taken up at once where nothing is edited, and announced where something is", async () => {
+  const there = gateway(base);
+  const form = new Form("/v1/settings");
+  await form.load();
+  there.doc = withAt(there.doc, "in_call_sms", false);
+  there.version += 1;
+  await form.hear("bruno", '"2"');
+  assert.equal(form.value("in_call_sms"), false);
+  form.set("in_call_sms", true);
+  await form.hear("bruno", '"3"');
+  assert.deepEqual([form.changedBy, form.value("in_call_sms")], ["bruno", true]);
+});
+
+test("a refusal keeps what was written and stands at its field", async () => {
+  const form = new Form("/v1/queues/a");
+  gateway({ name: "A", inbound_numbers: [] });
+  await form.load();
+  form.set("inbound_numbers", ["+12065550101"]);
+  globalThis.fetch = async () =>
+    new Response(JSON.stringify({ code: "inbound_number_taken", detail: "of Sales", errors: [{ field: "inbound_numbers[0]", code: "inbound_number_taken", detail: "of Sales" }] }), { status: 409 });
+  assert.equal(await form.save(), null);
+  assert.equal(form.wrong("inbound_numbers")?.code, "inbound_number_taken");
+  assert.deepEqual(form.value("inbound_numbers"), ["+12065550101"]);
+});

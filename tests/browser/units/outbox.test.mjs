@@ -1,0 +1,70 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Problem } from "../../../src/http/console/web/live/api.js";
+import { Outbox } from "../../../src/http/console/web/live/outbox.js";
+
+/** A storage like the browser's. */
+function storage() {
+  const items = new Map();
+  return { items, getItem: (/** @type {string} */ k) => items.get(k) ?? null, setItem: (/** @type {string} */ k, /** @type {string} */ v) => void items.set(k, v), removeItem: (/** @type {string} */ k) => void items.delete(k) };
+}
+
+/** @param {Array<Problem | object>} answers @param {ReturnType<typeof storage>} kept */
+function outbox(answers, kept = storage()) {
+  const seen = { actions: /** @type {string[]} */ ([]), keys: /** @type {any[]} */ ([]), back: /** @type {any[]} */ ([]), waits: /** @type {number[]} */ ([]) };
+  const post = async (/** @type {string} */ _m, /** @type {string} */ _p, /** @type {any} */ options) => {
+    seen.keys.push(options.key);
+    const answer = answers.shift();
+    if (answer instanceof Problem) throw answer;
+    return /** @type {any} */ ({ data: answer });
+  };
+  const wait = async (/** @type {number} */ ms) => void seen.waits.push(ms);
+  const box = new Outbox("c-1", (action) => seen.actions.push(action.do), (content, problem) => seen.back.push([content, problem.code]), { storage: kept, post, wait });
+  return { box, seen, kept };
+}
+const shown = { agent: "a", text: "Hi", kind: "custom" };
+
+test("an accepted text is forgotten", async () => {
+  const { box, seen, kept } = outbox([{ id: "m" }]);
+  await box.send({ text: "Hi" }, shown);
+  assert.deepEqual([seen.actions, kept.items.size], [["send", "accepted"], 0]);
+});
+
+test("a refused text and a 503 give the text back", async () => {
+  for (const [status, code] of /** @type {[number, string][]} */ ([[403, "opted_out"], [429, "rate_limited"], [503, "draining"]])) {
+    const { box, seen, kept } = outbox([new Problem(status, { code })]);
+    await box.send({ text: "Hi" }, shown);
+    assert.deepEqual([seen.actions, seen.back[0][1], seen.back[0][0].text, kept.items.size], [["send", "refused"], code, "Hi", 0]);
+  }
+});
+
+test("a 504 asks again with the same key until there is an answer", async () => {
+  const { box, seen } = outbox([new Problem(504, { code: "outcome_unknown" }), new Problem(0, { code: "network" }), { id: "m" }]);
+  await box.send({ text: "Hi" }, shown);
+  assert.equal(new Set(seen.keys).size, 1);
+  assert.deepEqual([seen.actions, seen.keys.length], [["send", "unknown", "unknown", "accepted"], 3]);
+});
+
+test("a 503 says nothing of an earlier try whose outcome is unknown", async () => {
+  const { box, seen } = outbox([new Problem(504, { code: "outcome_unknown" }), new Problem(503, { code: "draining" }), { id: "m" }]);
+  await box.send({ text: "Hi" }, shown);
+  assert.deepEqual([seen.actions.at(-1), seen.back], ["accepted", []]);
+});
+
+test("key and text survive a reload", async () => {
+  const first = outbox([new Problem(0, { code: "network" })]);
+  first.box.wait = () => new Promise(() => {});
+  void first.box.send({ text: "Hi" }, shown);
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  const second = outbox([{ id: "m" }], first.kept);
+  second.box.resume();
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  assert.deepEqual(second.seen.keys, first.seen.keys);
+  assert.deepEqual([second.seen.actions, second.kept.items.size], [["send", "unknown", "accepted"], 0]);
+});
+
+test("two texts have two keys", async () => {
+  const { box, seen } = outbox([{ id: "m" }, { id: "n" }]);
+  await Promise.all([box.send({ text: "ok" }, shown), box.send({ text: "ok" }, shown)]);
+  assert.equal(new Set(seen.keys).size, 2);
+});
