@@ -1,0 +1,200 @@
+// The frame of every page: who is signed in, where one is, whether events come in, and what is urgent.
+import { html, nothing } from "../vendor/lit.js";
+import { get } from "../live/api.js";
+import { live } from "../live/stream.js";
+import { dialog } from "../parts/dialog.js";
+import { Part, preference } from "../parts/element.js";
+import { badge, problemBar } from "../parts/small.js";
+import { clock, setLanguage, t } from "../words/words.js";
+import { go, isAnythingDirty, mayLeave, pages, places } from "./routes.js";
+import { session } from "./session.js";
+import "./keys.js";
+import "../pages/playground.js";
+import "../pages/calls.js";
+import "../pages/in-call-sms.js";
+import "../pages/presets.js";
+import "../pages/numbers.js";
+import "../pages/queues.js";
+import "../pages/opt-outs.js";
+import "../pages/me.js";
+
+/** A bar says so when events have not come in for this long. */
+const LOST_AFTER_MS = 3_000;
+const HEALTH_EVERY_MS = 10_000;
+
+/** Pages by address; what `(.+)` matches is handed over. @type {Array<[RegExp, () => string, (id: string) => unknown]>} */
+const ROUTES = [
+  [/^\/playground$/, () => t("page.playground"), () => html`<off-playground></off-playground>`],
+  [/^\/calls$/, () => t("page.calls"), () => html`<off-calls></off-calls>`],
+  [/^\/calls\/([^/]+)$/, () => t("call"), (id) => html`<off-call .callId=${id}></off-call>`],
+  [/^\/settings\/in-call-sms$/, () => t("page.in_call_sms"), () => html`<off-in-call-sms></off-in-call-sms>`],
+  [/^\/presets$/, () => t("page.presets"), () => html`<off-presets></off-presets>`],
+  [/^\/numbers$/, () => t("page.numbers"), () => html`<off-numbers></off-numbers>`],
+  [/^\/queues$/, () => t("page.queues"), () => html`<off-queues></off-queues>`],
+  [/^\/queues\/([^/]+)$/, () => t("queue"), (id) => html`<off-queue .queueId=${id}></off-queue>`],
+  [/^\/opt-outs$/, () => t("page.opt_outs"), () => html`<off-opt-outs></off-opt-outs>`],
+  [/^\/me$/, () => t("page.me"), () => html`<off-me></off-me>`],
+];
+
+class App extends Part {
+  static properties = { menuOpen: { state: true }, health: { state: true }, activation: { state: true }, now: { state: true }, failed: { state: true } };
+
+  constructor() {
+    super();
+    this.menuOpen = false;
+    /** @type {Api.Health | null} */
+    this.health = null;
+    this.activation = false;
+    this.now = Date.now();
+    this.build = "";
+    this.updated_ = false;
+    /** @type {import("../live/api.js").Problem | null} */
+    this.failed = null;
+    this.path = location.pathname;
+  }
+
+  /** @override */
+  connected() {
+    this.hear(session, "change", () => this.requestUpdate());
+    this.hear(places, "change", () => this.arrive());
+    this.hear(window, "popstate", () => void this.back());
+    this.hear(document, "click", (event) => this.follow(event));
+    this.hear(window, "beforeunload", (event) => isAnythingDirty() && event.preventDefault());
+    this.hear(live, "state", () => void this.stateChanged());
+    this.hear(live, "event", ({ detail }) => {
+      if (detail.type === "directory.changed" || detail.type === "number.verification_changed") void this.loadSettings();
+    });
+    this.every(1_000, () => {
+      if (!live.state.up) this.now = Date.now();
+    });
+    this.every(HEALTH_EVERY_MS, () => void this.loadHealth());
+    void this.begin();
+  }
+
+  async begin() {
+    try {
+      await session.load();
+    } catch (thrown) {
+      this.failed = /** @type {import("../live/api.js").Problem} */ (thrown);
+      setTimeout(() => void this.begin(), 3_000);
+      return;
+    }
+    this.failed = null;
+    this.build = session.me?.build ?? "";
+    if (["/", "/sign-in"].includes(location.pathname)) history.replaceState(null, "", session.me?.demo ? "/playground" : "/calls");
+    this.arrive(false);
+    live.start(session.cursor);
+    void this.loadSettings();
+    void this.loadHealth();
+  }
+
+  async loadSettings() {
+    if (session.me?.scopes.includes("read")) await get("/v1/settings").then(({ data }) => (this.activation = data.activation_required === true), () => null);
+  }
+
+  async loadHealth() {
+    if (session.me?.scopes.includes("read")) await get("/v1/health").then(({ data }) => (this.health = data), () => (this.health = null));
+  }
+
+  async stateChanged() {
+    this.requestUpdate();
+    if (!live.state.up) return;
+    void this.loadHealth();
+    // A gateway that was upgraded meanwhile has other pages.
+    const { data } = await get("/v1/me").catch(() => ({ data: null }));
+    if (data?.build && this.build && data.build !== this.build) {
+      this.updated_ = true;
+      this.requestUpdate();
+    }
+  }
+
+  /** @param {boolean} [moves] whether the focus goes to the new page */
+  arrive(moves = true) {
+    const same = this.path === location.pathname;
+    this.path = location.pathname;
+    this.menuOpen = false;
+    this.requestUpdate();
+    if (!moves || same) return;
+    void this.updateComplete.then(() => {
+      scrollTo(0, 0);
+      this.find("main")?.focus();
+    });
+  }
+
+  async back() {
+    if (isAnythingDirty()) {
+      const wanted = location.pathname + location.search;
+      history.pushState(null, "", this.path);
+      if (!(await mayLeave())) return;
+      history.replaceState(null, "", wanted);
+    }
+    this.arrive();
+  }
+
+  /** Links inside the console change the page without loading it. @param {MouseEvent} event */
+  follow(event) {
+    const link = /** @type {Element} */ (event.target).closest?.("a[href]");
+    if (!(link instanceof HTMLAnchorElement) || event.defaultPrevented || event.button !== 0 || event.ctrlKey || event.metaKey || event.shiftKey || link.target || link.origin !== location.origin || link.hash || link.download) return;
+    event.preventDefault();
+    void go(link.pathname + link.search);
+  }
+
+  /** @override */
+  render() {
+    if (!session.me) return session.asks || !this.failed ? this.signIn() : html`<main id="main" class="sign">${problemBar(this.failed, () => void this.begin())}</main>`;
+    const route = ROUTES.find(([pattern]) => pattern.test(this.path));
+    const id = decodeURIComponent(route?.[0].exec(this.path)?.[1] ?? "");
+    document.title = `${route ? route[1]() : t("not_found")} · Offhook`;
+    return html`<a class="skip" href="#main" @click=${(/** @type {Event} */ event) => { event.preventDefault(); this.find("main")?.focus(); }}>${t("skip")}</a>
+      ${this.top()}${this.side()}
+      <main id="main" tabindex="-1">
+        <div>${this.bars()}${route ? route[2](id) : html`<h1>${t("not_found")}</h1>`}</div>
+      </main>
+      <off-keys></off-keys>
+      ${session.asks ? dialog(t("sign_in.again"), () => html`<p>${t("sign_in.kept")}</p><off-sign-in></off-sign-in>`, null) : nothing}`;
+  }
+
+  signIn() {
+    document.title = `${t("sign_in")} · Offhook`;
+    if (!session.asks) return nothing;
+    return html`<main id="main" class="sign"><div class="card"><header><h1>Offhook</h1></header><div class="body"><h2>${t("sign_in")}</h2><off-sign-in></off-sign-in></div></div></main>`;
+  }
+
+  top() {
+    const find = () => /** @type {import("./keys.js").Keys | null} */ (this.find("off-keys"))?.openFind();
+    return html`<header class="top">
+      <button type="button" class="b burger" aria-expanded=${this.menuOpen ? "true" : "false"} aria-controls="menu" @click=${() => (this.menuOpen = !this.menuOpen)}><span aria-hidden="true">☰</span><span class="hide">${t("menu")}</span></button>
+      <b>Offhook</b>
+      ${session.me?.demo ? badge("acc", "", t("demo")) : nothing}
+      ${this.health ? (this.health.ready ? badge("ok", "●", t("ready")) : html`<span title=${this.health.reasons.join("; ")}>${badge("bad", "!", t("not_ready"))}</span>`) : nothing}
+      <button type="button" class="find" aria-label=${t("find")} @click=${find}><span>${t("find")}</span><kbd>Ctrl K</kbd></button>
+      <a href="/me" class="wrap">${session.me?.name}</a>
+    </header>`;
+  }
+
+  side() {
+    const link = (/** @type {import("./routes.js").Listed} */ { path, name }) =>
+      html`<a href=${path} aria-current=${this.path === path ? "page" : this.path.startsWith(`${path}/`) ? "true" : nothing}>${name}</a>`;
+    const listed = pages();
+    return html`<nav id="menu" class="side ${this.menuOpen ? "open" : ""}" aria-label=${t("menu")}>
+      ${listed.filter(({ group }) => group === "").map(link)}
+      <h2>${t("menu.set_up")}</h2>${listed.filter(({ group }) => group === "set_up").map(link)}
+    </nav>`;
+  }
+
+  bars() {
+    const { up, since, retryAt } = live.state;
+    const lost = !up && this.now - since > LOST_AFTER_MS;
+    return html`<div id="bars">
+      ${lost ? html`<div class="bar bad" role="alert"><span>${t("live.lost", { at: clock(since), n: Math.max(0, Math.ceil(((retryAt ?? this.now) - this.now) / 1000)) })}</span><button type="button" class="b end" @click=${() => live.retry()}>${t("try_again")}</button></div>` : nothing}
+      ${this.updated_ ? html`<div class="bar acc" role="status"><span>${t("updated")}</span><button type="button" class="b end" @click=${() => location.reload()}>${t("reload")}</button></div>` : nothing}
+      ${this.health && !this.health.ready ? html`<div class="bar bad" role="status"><span class="wrap">${t("not_ready")}: ${this.health.reasons.join("; ")}</span></div>` : nothing}
+      ${this.activation && this.path !== "/numbers" ? html`<div class="bar warn"><span>${t("activation.banner")}</span><a class="end warnc" href="/numbers">${t("activation.go")}</a></div>` : nothing}
+    </div>`;
+  }
+}
+
+setLanguage(preference("language"));
+document.documentElement.dataset.theme = preference("theme") ?? "";
+document.documentElement.dataset.density = preference("density") ?? "";
+customElements.define("off-app", App);

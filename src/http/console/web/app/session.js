@@ -1,0 +1,143 @@
+// Who is signed in. A session that ends while somebody works is signed in again in a dialog over the page, so that
+// nothing typed is lost.
+import { html, nothing } from "../vendor/lit.js";
+import { asProblem, get, keepKey, onSessionEnd, request, sessionKey } from "../live/api.js";
+import { field } from "../parts/controls.js";
+import { Part } from "../parts/element.js";
+import { problemBar } from "../parts/small.js";
+import { t } from "../words/words.js";
+
+/** @typedef {Api.Me} Me */
+
+/** Emits `change` when somebody signs in or out, and when a sign-in is asked for. */
+class Session extends EventTarget {
+  /** @type {Me | null} null before the first sign-in */
+  me = null;
+  /** The position of the first answer: the stream begins there. */
+  cursor = "";
+  asks = false;
+  /** @type {Array<() => void>} */
+  #waiting = [];
+
+  constructor() {
+    super();
+    onSessionEnd(() => this.#ask());
+    // Another tab signed in.
+    globalThis.addEventListener?.("storage", (event) => {
+      if (event.key === "offhook.key" && event.newValue && this.asks) this.#signedIn();
+    });
+  }
+
+  /** @returns {Promise<void>} */
+  #ask() {
+    return new Promise((resolve) => {
+      this.#waiting.push(resolve);
+      this.asks = true;
+      this.dispatchEvent(new CustomEvent("change"));
+    });
+  }
+
+  #signedIn() {
+    this.asks = false;
+    for (const resolve of this.#waiting.splice(0)) resolve();
+    this.dispatchEvent(new CustomEvent("change"));
+  }
+
+  /** Asks who one is; waits for a sign-in where nobody is. */
+  async load() {
+    const { data, cursor } = await get("/v1/me");
+    this.me = data;
+    this.cursor = cursor ?? "";
+    this.dispatchEvent(new CustomEvent("change"));
+  }
+
+  /** @param {{ name: string, password: string } | { link: string }} proof */
+  async signIn(proof) {
+    const before = this.me?.name;
+    const { data } = await request("POST", "/session", { body: proof });
+    keepKey(String(data.key ?? ""));
+    // Another person gets a page of their own, not what the one before left open.
+    if (before && data.name && data.name !== before) return location.assign("/");
+    this.#signedIn();
+  }
+
+  async signOut() {
+    await request("DELETE", "/session").catch(() => null);
+    keepKey("");
+    location.assign("/sign-in");
+  }
+
+  /** @param {Api.Scope} scope */
+  can(scope) {
+    return this.me?.scopes.includes(scope) ?? false;
+  }
+}
+
+export const session = new Session();
+
+/** `<off-sign-in>`: name and password. */
+class SignIn extends Part {
+  static properties = { name: { state: true }, password: { state: true }, problem: { state: true }, busy: { state: true }, wait: { state: true } };
+
+  constructor() {
+    super();
+    this.name = session.me?.name ?? "";
+    this.password = "";
+    /** @type {import("../live/api.js").Problem | null} */
+    this.problem = null;
+    this.busy = false;
+    this.wait = 0;
+  }
+
+  /** @override */
+  connected() {
+    this.every(1000, () => {
+      if (this.wait > 0) this.wait -= 1;
+    });
+    const link = /^#k=(.+)$/.exec(location.hash)?.[1];
+    if (link) {
+      // A link works once: it is not to stay in the history.
+      history.replaceState(null, "", location.pathname);
+      void this.try({ link: decodeURIComponent(link) });
+    }
+  }
+
+  /** @param {{ name: string, password: string } | { link: string }} proof */
+  async try(proof) {
+    this.busy = true;
+    this.problem = null;
+    try {
+      await session.signIn(proof);
+    } catch (thrown) {
+      this.problem = asProblem(thrown);
+      this.wait = Math.ceil((this.problem.retryAfterMs ?? 0) / 1000);
+      this.password = "";
+      await this.updateComplete;
+      this.find("#sign-in-password")?.focus();
+    }
+    this.busy = false;
+  }
+
+  /** @override */
+  render() {
+    const submit = (/** @type {Event} */ event) => {
+      event.preventDefault();
+      if (!this.busy && this.wait === 0) void this.try({ name: this.name.trim(), password: this.password });
+    };
+    return html`<form class="stack" @submit=${submit}>
+      ${problemBar(this.problem)}
+      ${field({ id: "sign-in-name", label: t("sign_in.name"), value: this.name, input: (value) => (this.name = value), autocomplete: "username", required: true, focus: !this.name })}
+      ${field({ id: "sign-in-password", label: t("sign_in.password"), value: this.password, input: (value) => (this.password = value), type: "password", autocomplete: "current-password", required: true, focus: !!this.name })}
+      ${this.wait > 0 ? html`<p class="badc" role="status">${t("retry_in", { n: this.wait })}</p>` : nothing}
+      <button class="b p" ?disabled=${this.busy || this.wait > 0}>${t("sign_in")}</button>
+      <details class="two"><summary>${t("sign_in.nobody")}</summary><p>${t("sign_in.how")}</p><pre class="code">offhook console password NAME
+offhook console link --as NAME</pre></details>
+    </form>`;
+  }
+}
+customElements.define("off-sign-in", SignIn);
+
+/** Whether this browser has a key at all. */
+export function hasKey() {
+  return sessionKey() !== "";
+}

@@ -1,0 +1,110 @@
+// One call that is being looked at: its snapshot, its events, the texts that are under way, and why others wait.
+import { all, asProblem, get, path } from "./api.js";
+import { Outbox } from "./outbox.js";
+import { nothingYet, reduce } from "./reducer.js";
+import { live } from "./stream.js";
+
+/** How often a text that waits is asked about, as the gateway's gauges are. */
+const EXPLAIN_EVERY_MS = 2_000;
+const EXPLAINED_MAX = 3;
+
+/** Emits `change`. */
+export class Talk extends EventTarget {
+  state = nothingYet();
+  /** @type {import("./api.js").Problem | null} */
+  problem = null;
+  /** Why texts wait, by message. @type {Map<string, Api.Explanation>} */
+  waits = new Map();
+  /** A text that came back, and why. @type {{ content: import("./outbox.js").Content, problem: import("./api.js").Problem } | null} */
+  returned = null;
+
+  /** @param {string} callId */
+  constructor(callId) {
+    super();
+    this.callId = callId;
+    this.outbox = new Outbox(
+      callId,
+      (action) => this.dispatch(action),
+      (content, problem) => {
+        this.returned = { content, problem };
+        this.#changed();
+      },
+    );
+    this.#listener = (event) => this.#hear(event.detail);
+    this.#reset = () => void this.load();
+  }
+
+  /** @type {(event: any) => void} */
+  #listener;
+  #reset;
+  /** @type {ReturnType<typeof setInterval> | undefined} */
+  #timer;
+
+  /** Listens, then loads: what happens in between is heard. */
+  start() {
+    live.addEventListener("event", this.#listener);
+    live.addEventListener("reset", this.#reset);
+    this.#timer = setInterval(() => void this.#explain(), EXPLAIN_EVERY_MS);
+    this.outbox.resume();
+    return this.load();
+  }
+
+  stop() {
+    live.removeEventListener("event", this.#listener);
+    live.removeEventListener("reset", this.#reset);
+    clearInterval(this.#timer);
+    this.outbox.stop();
+  }
+
+  async load() {
+    try {
+      const { data: call } = await get(path("calls", this.callId));
+      const messages = await all(`${path("calls", this.callId)}/messages`);
+      this.problem = null;
+      this.dispatch({ do: "snapshot", call, messages });
+    } catch (thrown) {
+      this.problem = asProblem(thrown);
+      this.#changed();
+    }
+  }
+
+  /** @param {import("./reducer.js").Action} action */
+  dispatch(action) {
+    const before = this.state;
+    this.state = reduce(before, action);
+    if (this.state !== before) this.#changed();
+  }
+
+  /** @param {import("./reducer.js").Event} event */
+  #hear(event) {
+    const { call } = this.state;
+    const late = event.type === "message.late" && event.data.last_call_id === this.callId;
+    // An opt-out names the person, and on some carriers the call.
+    const contact = event.type.startsWith("contact.") && (event.data.call_id === this.callId || (call?.state === "active" && event.data.contact === call.caller));
+    if (event.call_id === this.callId || late || contact) this.dispatch({ do: "event", event });
+    // What a call may do depends on the directory as well: the gateway says it.
+    if (contact || (event.type === "directory.changed" && ["settings", "queues", "numbers", "directory"].includes(event.data.resource))) void this.#refresh();
+  }
+
+  async #refresh() {
+    try {
+      const { data: call } = await get(path("calls", this.callId));
+      this.dispatch({ do: "snapshot", call, messages: [] });
+    } catch {
+      // The next event or load shows it.
+    }
+  }
+
+  async #explain() {
+    if (document.visibilityState !== "visible") return;
+    const queued = this.state.entries.filter(({ progress, message }) => progress === null && message.state === "queued").slice(0, EXPLAINED_MAX);
+    if (queued.length === 0 && this.waits.size === 0) return;
+    const found = await Promise.all(queued.map(({ message }) => get(`${path("messages", message.id)}/explain`).then(({ data }) => /** @type {[string, Api.Explanation]} */ ([message.id, data]), () => null)));
+    this.waits = new Map(found.filter((pair) => pair !== null));
+    this.#changed();
+  }
+
+  #changed() {
+    this.dispatchEvent(new CustomEvent("change"));
+  }
+}

@@ -1,0 +1,265 @@
+// `/calls`: live and ended calls. Rows that are shown follow the events; new ones wait behind a button, so that
+// nothing moves under the pointer. `/calls/{id}`: one call's texts and photos, and what the call is.
+import { html, nothing, repeat } from "../vendor/lit.js";
+import { query, setQuery } from "../app/routes.js";
+import { session } from "../app/session.js";
+import { all, asProblem, get } from "../live/api.js";
+import { readNumber, showNumber } from "../live/e164.js";
+import { live } from "../live/stream.js";
+import { Talk } from "../live/talk.js";
+import { field, select } from "../parts/controls.js";
+import { Loaded, Part } from "../parts/element.js";
+import { badge, copyButton, empty, facts, phoneNumber, problemBar, row, shown, skeleton, table, when } from "../parts/small.js";
+import { amount, languageName, t, word } from "../words/words.js";
+import "../parts/composer.js";
+import "../parts/conversation.js";
+
+const PAGE = 50;
+/** Waits after a key in a filter. */
+const TYPING_MS = 300;
+
+class Calls extends Part {
+  static properties = { news: { state: true }, moreProblem: { state: true } };
+
+  constructor() {
+    super();
+    /** @type {Loaded<{ items: Api.Call[], next: string | null }>} */
+    this.list = new Loaded(this, () => this.page(""));
+    this.filters = { caller: query("caller"), queue: query("queue"), agent: query("agent"), state: query("state"), day: query("day") };
+    /** @type {Loaded<Api.Queue[]>} */
+    this.queues = new Loaded(this, () => all("/v1/queues"));
+    /** @type {Set<string>} */
+    this.news = new Set();
+    /** @type {import("../live/api.js").Problem | null} */
+    this.moreProblem = null;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.typing = undefined;
+  }
+
+  /** @override */
+  connected() {
+    this.hear(live, "event", ({ detail }) => this.heard(detail));
+    this.hear(live, "reset", () => void this.list.again());
+    void this.list.again();
+    void this.queues.again();
+  }
+
+  /** @param {string} cursor @returns {Promise<{ items: Api.Call[], next: string | null }>} */
+  async page(cursor) {
+    const { caller, queue, agent, state, day } = this.filters;
+    const params = new URLSearchParams({ limit: String(PAGE) });
+    const number = readNumber(caller).number ?? caller.trim();
+    if (number) params.set("caller", number);
+    if (queue) params.set("queue", queue);
+    if (agent.trim()) params.set("agent", agent.trim());
+    if (state) params.set("state", state);
+    if (day) {
+      const from = new Date(`${day}T00:00:00`);
+      params.set("since", from.toISOString());
+      params.set("until", new Date(from.getTime() + 86_400_000).toISOString());
+    }
+    if (cursor) params.set("cursor", cursor);
+    const { data } = await get(`/v1/calls?${params}`);
+    return { items: data.items ?? [], next: data.next_cursor ?? null };
+  }
+
+  /** @param {import("../live/reducer.js").Event} event */
+  heard({ type, data }) {
+    const { data: list } = this.list;
+    if (!list || !type.startsWith("call.")) return;
+    const at = list.items.findIndex((call) => call.id === data.id);
+    if (at >= 0) {
+      list.items[at] = data;
+      this.requestUpdate();
+    } else if (type === "call.started" && this.isWanted(data)) this.news = new Set(this.news).add(data.id);
+  }
+
+  /** @param {Api.Call} call */
+  isWanted(call) {
+    const { caller, queue, agent, state, day } = this.filters;
+    const number = readNumber(caller).number;
+    return (!number || call.caller === number) && (!queue || call.queue === queue) && (!agent || call.agent === agent) && state !== "ended" && (!day || day === new Date().toLocaleDateString("sv"));
+  }
+
+  /** @param {Partial<Calls["filters"]>} changed */
+  filter(changed) {
+    Object.assign(this.filters, changed);
+    setQuery(this.filters);
+    this.requestUpdate();
+    clearTimeout(this.typing);
+    this.typing = setTimeout(() => this.again(), TYPING_MS);
+  }
+
+  again() {
+    this.news = new Set();
+    void this.list.again();
+  }
+
+  async more() {
+    const list = this.list.data;
+    if (!list?.next) return;
+    try {
+      const page = await this.page(list.next);
+      list.items.push(...page.items);
+      list.next = page.next;
+      this.moreProblem = null;
+    } catch (thrown) {
+      this.moreProblem = asProblem(thrown);
+    }
+    this.requestUpdate();
+  }
+
+  /** @override */
+  render() {
+    return html`<div class="head"><h1>${t("page.calls")}</h1></div>
+      <div class="stack">${this.filterRow()}
+        ${this.news.size > 0 ? html`<button type="button" class="b p" @click=${this.again}>${t("calls.new", { n: this.news.size })}</button>` : nothing}
+        ${shown(this.list, (list) => this.rows(list))}</div>`;
+  }
+
+  filterRow() {
+    const { caller, queue, agent, state, day } = this.filters;
+    const problem = caller.trim() && !/^(anonymous)$/.test(caller.trim()) ? readNumber(caller).problem : null;
+    return html`<div class="cols">
+      <div data-filter>${field({ id: "filter-caller", label: t("call.caller"), value: caller, type: "search", hint: problem ? t("calls.whole_number") : "", input: (value) => this.filter({ caller: value }) })}</div>
+      ${select({ id: "filter-queue", label: t("queue"), value: queue, options: [["", t("all")], ...(this.queues.data ?? []).map(({ id, name }) => /** @type {[string, string]} */ ([id, name]))], change: (value) => this.filter({ queue: value }) })}
+      ${field({ id: "filter-agent", label: t("call.agent"), value: agent, type: "search", input: (value) => this.filter({ agent: value }) })}
+      ${select({ id: "filter-state", label: t("call.state"), value: state, options: [["", t("all")], ["active", t("calls.active")], ["ended", t("calls.ended")]], change: (value) => this.filter({ state: value }) })}
+      ${field({ id: "filter-day", label: t("calls.day"), value: day, type: "date", input: (value) => this.filter({ day: value }) })}
+    </div>`;
+  }
+
+  /** @param {{ items: Api.Call[], next: string | null }} list */
+  rows({ items, next }) {
+    const filtered = Object.values(this.filters).some((value) => value !== "");
+    if (items.length === 0) {
+      if (filtered) return html`<div class="card">${empty(t("calls.none_found"), html`<p class="meta">${t("calls.kept")}</p>`)}</div>`;
+      return html`<div class="card">${empty(t("calls.none"), html`<p>${t("calls.none_how")}</p><pre class="code" tabindex="0">${CURL}</pre>`)}</div>`;
+    }
+    const queue = (/** @type {string | null} */ id) => this.queues.data?.find((other) => other.id === id)?.name ?? id ?? "–";
+    const heads = [t("call.caller"), t("queue"), t("call.agent"), t("call.state"), t("language"), t("calls.texts"), t("calls.began")];
+    const rows = repeat(items, (call) => call.id, (call) => {
+      const { usage } = call;
+      const sent = usage.preset_sent + usage.custom_sent + usage.smart_action_sent + usage.system_sent;
+      return row([
+        [heads[0], html`<a data-row class="num" href="/calls/${encodeURIComponent(call.id)}">${showNumber(call.caller) || call.id}</a>`],
+        [heads[1], queue(call.queue)],
+        [heads[2], call.agent ?? "–"],
+        [heads[3], callState(call)],
+        [heads[4], languageName(call.language) || "–"],
+        [heads[5], html`<span class="num">↑ ${amount(sent)} ↓ ${amount(usage.received)}</span><span class="hide"> ${t("calls.sent_received", { sent, received: usage.received })}</span>`],
+        [heads[6], when(call.started_at)],
+      ]);
+    });
+    return html`${table(t("page.calls"), heads, /** @type {any} */ (rows))}
+      ${this.moreProblem ? html`<p class="wrong">${this.moreProblem.detail}</p>` : nothing}
+      ${next ? html`<button type="button" class="b" @click=${this.more}>${t("more")}</button>` : nothing}`;
+  }
+}
+customElements.define("off-calls", Calls);
+
+const CURL = `curl -X PUT http://127.0.0.1:8081/v1/calls/c-1 -H 'Authorization: Bearer TOKEN' \\
+  -d '{ "caller": "+12065550142", "queue": "support", "agent": "agent-17" }'`;
+
+/** Where a call is. @param {Api.Call} call */
+export function callState(call) {
+  if (call.state === "ended") return badge("", "■", t("calls.ended"));
+  if (call.phase === "waiting") return badge("warn", "◷", t("call.waiting"));
+  return badge("ok", "●", t("call.connected"));
+}
+
+class CallPage extends Part {
+  static properties = { callId: { attribute: false } };
+
+  constructor() {
+    super();
+    this.callId = "";
+    /** @type {Talk | null} */
+    this.talk = null;
+    /** @type {Loaded<Api.Preset[]>} */
+    this.presets = new Loaded(this, () => all("/v1/presets"));
+    /** @type {Loaded<Api.Number[]>} */
+    this.numbers = new Loaded(this, () => all("/v1/numbers"));
+  }
+
+  /** @override */
+  connected() {
+    void this.presets.again();
+    void this.numbers.again();
+    this.hear(live, "event", ({ detail }) => detail.type === "directory.changed" && ["presets", "directory"].includes(detail.data.resource) && void this.presets.again());
+  }
+
+  /** @override */
+  disconnectedCallback() {
+    super.disconnectedCallback();
+    this.talk?.stop();
+    this.talk = null;
+  }
+
+  /** @override */
+  willUpdate() {
+    if (this.talk?.callId === this.callId) return;
+    this.talk?.stop();
+    this.talk = new Talk(this.callId);
+    this.talk.addEventListener("change", () => {
+      this.requestUpdate();
+      for (const part of /** @type {NodeListOf<Part>} */ (this.querySelectorAll("off-conversation, off-composer"))) part.requestUpdate();
+    });
+    void this.talk.start();
+  }
+
+  /** @override */
+  render() {
+    const { talk } = this;
+    const call = talk?.state.call;
+    if (!talk || !call) {
+      if (talk?.problem?.status === 404) return html`<div class="head"><h1>${t("call")} <code class="wrap">${this.callId}</code></h1></div><div class="card">${empty(t("call.not_found"), html`<p class="meta">${t("calls.kept")}</p><a class="b" href="/calls">${t("page.calls")}</a>`)}</div>`;
+      return talk?.problem ? problemBar(talk.problem, () => talk.load()) : skeleton();
+    }
+    const label = this.numbers.data?.find(({ number }) => number === call.our_number)?.label;
+    const canSend = session.can("send");
+    return html`<div class="head"><h1 class="num">${showNumber(call.caller) || t("call.no_caller")}</h1>${callState(call)}${call.queue ? badge("", "", call.queue) : nothing}${sessionBadge(call)}</div>
+      <div class="call">
+        <section class="card" aria-label=${t("talk")}>
+          <h2>${t("talk")} ${call.language ? badge("", "", languageName(call.language)) : nothing}${call.our_number ? badge("", "", t("call.from_number", { number: label ?? showNumber(call.our_number) })) : nothing}</h2>
+          <off-conversation .talk=${talk} .label=${t("talk")} .canSend=${canSend}></off-conversation>
+          ${canSend ? html`<off-composer .talk=${talk} .presets=${this.presets.data ?? []} .agent=${call.agent}></off-composer>` : nothing}
+        </section>
+        <aside class="stack">
+          <section class="card"><h2>${t("call")}</h2><div class="body">${facts(callFacts(call))}</div></section>
+          <section class="card"><h2>${t("call.usage")}</h2><div class="body">${facts(usageFacts(call))}</div></section>
+        </aside>
+      </div>`;
+  }
+}
+customElements.define("off-call", CallPage);
+
+/** Whether texts are open. @param {Api.Call} call */
+export function sessionBadge(call) {
+  if (call.state === "ended" || call.sms.session === "closed") return badge("", "■", t("sms.closed"));
+  return call.sms.can_send ? badge("ok", "●", t(call.sms.session === "open" ? "sms.open" : "sms.ready")) : badge("warn", "!", t("sms.refused"));
+}
+
+/** @param {Api.Call} call @returns {Array<[string, unknown]>} */
+function callFacts(call) {
+  return [
+    [t("call.id"), html`<code class="wrap">${call.id}</code> ${copyButton(call.id)}`],
+    [t("call.caller"), phoneNumber(call.caller)],
+    ...(call.alternative ? [/** @type {[string, unknown]} */ ([t("call.alternative"), phoneNumber(call.alternative)])] : []),
+    [t("call.our_number"), call.our_number ? phoneNumber(call.our_number) : t("call.no_number_yet")],
+    [t("call.agent"), call.agent ?? "–"],
+    [t("language"), languageName(call.language) || "–"],
+    [t("call.type"), call.call_type ?? "–"],
+    [t("call.texts"), call.sms.refusal ? word("code", call.sms.refusal) : t("sms.ready")],
+    [t("calls.began"), when(call.started_at)],
+    ...(call.ended_at ? [/** @type {[string, unknown]} */ ([t("calls.ended"), html`${when(call.ended_at)} ${call.end_reason ?? ""}`])] : [/** @type {[string, unknown]} */ ([t("call.lease"), when(call.lease_until)])]),
+  ];
+}
+
+/** @param {Api.Call} call @returns {Array<[string, unknown]>} */
+function usageFacts({ usage }) {
+  return [
+    [t("usage.preset"), usage.preset_sent], [t("usage.custom"), usage.custom_sent], [t("usage.smart"), usage.smart_action_sent], [t("usage.system"), usage.system_sent],
+    [t("usage.received"), usage.received], [t("usage.media"), usage.media_received], [t("usage.segments"), usage.segments_sent],
+  ];
+}

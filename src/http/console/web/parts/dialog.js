@@ -1,0 +1,134 @@
+// Dialogs, questions and toasts. The browser's own <dialog> keeps the focus inside, makes the page behind it inert and
+// closes on Escape.
+import { html, nothing } from "../vendor/lit.js";
+import { t } from "../words/words.js";
+import { Part, uid } from "./element.js";
+
+/** `<off-dialog>`: shown as long as it stands in the page; emits `shut` when a person closes it. */
+export class Dialog extends Part {
+  static properties = { label: { attribute: false }, content: { attribute: false }, kind: { attribute: false }, stays: { attribute: false } };
+
+  constructor() {
+    super();
+    this.label = "";
+    this.kind = "";
+    /** Whether it has no way out but what it asks for. */
+    this.stays = false;
+    /** @type {() => unknown} */
+    this.content = () => nothing;
+    this.titleId = uid("dialog");
+  }
+
+  /** @override */
+  firstUpdated() {
+    this.dialog?.showModal();
+  }
+
+  get dialog() {
+    return /** @type {HTMLDialogElement | null} */ (this.find("dialog"));
+  }
+
+  /** @override */
+  render() {
+    return html`<dialog class=${this.kind} aria-labelledby=${this.titleId} @close=${() => (this.stays ? this.dialog?.showModal() : this.emit("shut"))}>
+      <div class="inside"><h2 id=${this.titleId}>${this.label}</h2>${this.content()}</div>
+    </dialog>`;
+  }
+}
+customElements.define("off-dialog", Dialog);
+
+/**
+ * A dialog from the side of a page's template.
+ * @param {string} label @param {() => unknown} content @param {(() => void) | null} shut null for one that stays @param {string} [kind]
+ */
+export function dialog(label, content, shut, kind = "") {
+  return html`<off-dialog .label=${label} .content=${content} .kind=${kind} .stays=${shut === null} @shut=${(/** @type {Event} */ event) => {
+    event.stopPropagation();
+    shut?.();
+  }}></off-dialog>`;
+}
+
+/**
+ * Asks before what cannot be undone, naming what will happen.
+ * @param {{ title: string, text: unknown, action: string, danger?: boolean }} question
+ * @returns {Promise<boolean>}
+ */
+export function ask({ title, text, action, danger = false }) {
+  const element = new Dialog();
+  const { promise, resolve } = later();
+  element.label = title;
+  element.content = () => html`<p class="wrap">${text}</p>
+    <footer>
+      <button type="button" class="b" autofocus @click=${() => element.dialog?.close()}>${t("cancel")}</button>
+      <button type="button" class="b ${danger ? "d" : "p"}" @click=${() => {
+        resolve(true);
+        element.dialog?.close();
+      }}>${action}</button>
+    </footer>`;
+  element.addEventListener("shut", () => {
+    resolve(false);
+    element.remove();
+  });
+  document.body.append(element);
+  return promise;
+}
+
+/** @returns {{ promise: Promise<boolean>, resolve: (value: boolean) => void }} */
+function later() {
+  /** @type {(value: boolean) => void} */
+  let resolve = () => {};
+  const promise = new Promise((/** @type {(value: boolean) => void} */ settle) => {
+    resolve = settle;
+  });
+  return { promise, resolve };
+}
+
+/** How long a change can be undone. */
+const TOAST_MS = 10_000;
+
+/** @typedef {{ text: string, label?: string, act?: () => void }} Toast */
+
+class Toasts extends Part {
+  constructor() {
+    super();
+    /** @type {Toast[]} */
+    this.items = [];
+  }
+
+  /** @param {Toast} item */
+  add(item) {
+    this.items = [...this.items.slice(-3), item];
+    this.requestUpdate();
+    setTimeout(() => this.drop(item), TOAST_MS);
+  }
+
+  /** @param {Toast} item */
+  drop(item) {
+    // One that is being used stays until the focus leaves it.
+    if (this.contains(document.activeElement)) return void setTimeout(() => this.drop(item), TOAST_MS);
+    this.items = this.items.filter((other) => other !== item);
+    this.requestUpdate();
+  }
+
+  /** @override */
+  render() {
+    return html`<div class="toasts" role="status">${this.items.map(
+      (item) => html`<div class="toast"><span class="wrap">${item.text}</span>${
+        item.act
+          ? html`<button type="button" class="link" @click=${() => {
+              this.items = this.items.filter((other) => other !== item);
+              this.requestUpdate();
+              item.act?.();
+            }}>${item.label}</button>`
+          : nothing
+      }</div>`,
+    )}</div>`;
+  }
+}
+customElements.define("off-toasts", Toasts);
+
+/** @param {string} text @param {{ label: string, act: () => void }} [action] */
+export function toast(text, action) {
+  const toasts = /** @type {Toasts | null} */ (document.querySelector("off-toasts"));
+  toasts?.add({ text, ...action });
+}

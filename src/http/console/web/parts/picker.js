@@ -1,0 +1,102 @@
+// `<off-picker>`: chosen things as chips, and a list to add from. What cannot be taken is shown with the reason.
+import { html, nothing } from "../vendor/lit.js";
+import { t } from "../words/words.js";
+import { wrongLine, valueOf } from "./controls.js";
+import { Part, say } from "./element.js";
+
+/** @typedef {{ value: string, text: string, reason?: string | null }} Option the reason says why it cannot be taken */
+
+/** Emits `choose` with the chosen values. */
+export class Picker extends Part {
+  static properties = {
+    fieldId: { attribute: false }, label: { attribute: false }, chosen: { attribute: false }, options: { attribute: false }, hint: { attribute: false }, wrong: { attribute: false },
+    disabled: { attribute: false }, query: { state: true }, isOpen: { state: true }, active: { state: true },
+  };
+
+  constructor() {
+    super();
+    this.fieldId = "";
+    this.label = "";
+    /** @type {string[]} */
+    this.chosen = [];
+    /** @type {Option[]} */
+    this.options = [];
+    /** @type {unknown} */
+    this.hint = "";
+    /** @type {string | null} */
+    this.wrong = null;
+    this.disabled = false;
+    this.query = "";
+    this.isOpen = false;
+    this.active = 0;
+  }
+
+  get shown() {
+    const query = this.query.toLowerCase().replace(/\s/g, "");
+    const matches = (/** @type {Option} */ { value, text }) => `${value}${text}`.toLowerCase().replace(/\s/g, "").includes(query);
+    return this.options.filter((option) => !this.chosen.includes(option.value) && matches(option));
+  }
+
+  /** @param {Option | undefined} option */
+  add(option) {
+    if (!option) return;
+    if (option.reason) return say(`${option.text}: ${option.reason}`);
+    this.query = "";
+    this.isOpen = false;
+    this.emit("choose", [...this.chosen, option.value]);
+  }
+
+  /** @param {string} value */
+  remove_(value) {
+    this.emit("choose", this.chosen.filter((other) => other !== value));
+    this.find("input")?.focus();
+  }
+
+  /** @param {KeyboardEvent} event */
+  press(event) {
+    const step = event.key === "ArrowDown" ? 1 : event.key === "ArrowUp" ? -1 : 0;
+    if (step !== 0) {
+      event.preventDefault();
+      const { length } = this.shown;
+      this.active = this.isOpen && length > 0 ? (this.active + step + length) % length : 0;
+      this.isOpen = true;
+      void this.updateComplete.then(() => this.find('[aria-selected="true"]')?.scrollIntoView({ block: "nearest" }));
+    } else if (event.key === "Enter") {
+      event.preventDefault();
+      if (this.isOpen) this.add(this.shown[this.active]);
+    } else if (event.key === "Escape" && this.isOpen) {
+      event.preventDefault();
+      event.stopPropagation();
+      this.isOpen = false;
+    } else if (event.key === "Backspace" && this.query === "" && this.chosen.length > 0) {
+      this.remove_(this.chosen[this.chosen.length - 1]);
+    }
+  }
+
+  /** @override */
+  render() {
+    const { fieldId: id, shown } = this;
+    const text = (/** @type {string} */ value) => this.options.find((option) => option.value === value)?.text ?? value;
+    return html`<div class="field" @focusout=${(/** @type {FocusEvent} */ event) => {
+      if (!this.contains(/** @type {Node | null} */ (event.relatedTarget))) this.isOpen = false;
+    }}>
+      <label for=${id}>${this.label}</label>
+      <div class="row">${this.chosen.map(
+        (value) => html`<span class="chip">${text(value)} <button type="button" ?disabled=${this.disabled} aria-label=${t("remove", { what: text(value) })} @click=${() => this.remove_(value)}>×</button></span>`,
+      )}</div>
+      <input id=${id} role="combobox" autocomplete="off" aria-expanded=${this.isOpen ? "true" : "false"} aria-controls="${id}-list" aria-autocomplete="list"
+        aria-activedescendant=${this.isOpen && shown.length > 0 ? `${id}-${this.active}` : nothing} aria-invalid=${this.wrong ? "true" : nothing}
+        aria-describedby=${this.wrong ? `${id}-wrong` : nothing} placeholder=${t("picker.add")} ?disabled=${this.disabled} .value=${this.query}
+        @focus=${() => (this.isOpen = true)} @click=${() => (this.isOpen = true)} @keydown=${this.press}
+        @input=${(/** @type {Event} */ event) => { this.query = valueOf(event); this.active = 0; this.isOpen = true; }} />
+      <div class="options" role="listbox" id="${id}-list" aria-label=${this.label} ?hidden=${!this.isOpen || shown.length === 0}>${shown.slice(0, 100).map(
+        (option, at) => html`<div role="option" id="${id}-${at}" aria-selected=${at === this.active ? "true" : "false"} aria-disabled=${option.reason ? "true" : nothing}
+          @mousedown=${(/** @type {Event} */ event) => { event.preventDefault(); this.add(option); }}>
+          <span>${option.text}</span>${option.reason ? html`<span class="meta">${option.reason}</span>` : nothing}</div>`,
+      )}</div>
+      ${this.isOpen && shown.length === 0 ? html`<p class="meta">${t("picker.none")}</p>` : nothing}
+      ${wrongLine(id, this.wrong)}${this.hint ? html`<p class="meta">${this.hint}</p>` : nothing}
+    </div>`;
+  }
+}
+customElements.define("off-picker", Picker);

@@ -1,0 +1,114 @@
+// Saving: a card with its own Set, what stands in its way, and ten seconds to undo it (R38).
+import { html, nothing } from "../vendor/lit.js";
+import { asProblem, get, request } from "../live/api.js";
+import { t } from "../words/words.js";
+import { toast } from "./dialog.js";
+import { say } from "./element.js";
+import { problemBar, sentence, strange, when } from "./small.js";
+
+/** @typedef {import("../live/form.js").Form} Form */
+
+/**
+ * @param {Form} form
+ * @param {{ title: unknown, paths: string[], content: unknown, canSet: boolean, under?: unknown, set?: () => void }} options
+ */
+export function setCard(form, { title, paths, content, canSet, under = nothing, set }) {
+  const dirty = form.isDirty(paths);
+  const mine = form.saving !== null && (form.saving.some((path) => paths.includes(path)) || form.saving[0] === "");
+  const concerns = form.conflicts.filter(({ path }) => paths.some((start) => path === start || path.startsWith(`${start}.`)));
+  return html`<section class="card" data-form>
+    <h2><span class=${dirty ? "dot" : ""}>${title}${dirty ? html`<span class="hide"> ${t("unsaved")}</span>` : nothing}</span></h2>
+    <div class="body">${content}${dirty ? saveTrouble(form, concerns) : nothing}</div>
+    <footer>${under}
+      ${dirty ? html`<button type="button" class="b" @click=${() => form.reset(paths)}>${t("discard")}</button>` : nothing}
+      <button type="button" class="b p" data-set ?disabled=${!dirty || !canSet || mine || concerns.length > 0} @click=${set ?? (() => void save(form, paths))}>${t("set")}</button>
+    </footer>
+  </section>`;
+}
+
+/** @param {Form} form @param {import("../live/form.js").Conflict[]} [conflicts] */
+export function saveTrouble(form, conflicts = form.conflicts) {
+  return html`
+    ${form.changedBy && conflicts.length === 0 ? html`<div class="bar warn" role="status">${t("changed_by", { who: form.changedBy })}</div>` : nothing}
+    ${problemBar(form.problem)}
+    ${conflicts.map((conflict) => html`<div class="bar warn" role="alert">
+      <div class="stack tight">
+        <b>${t("conflict", { field: conflict.path })}</b>
+        <div class="cols">
+          <div><h3>${t("conflict.mine")}</h3><p class="wrap">${said(conflict.mine)}</p><button type="button" class="b" @click=${() => form.choose(conflict, "mine")}>${t("conflict.keep_mine")}</button></div>
+          <div><h3>${t("conflict.theirs")}</h3><p class="wrap">${said(conflict.theirs)}</p><button type="button" class="b" @click=${() => form.choose(conflict, "theirs")}>${t("conflict.take_theirs")}</button></div>
+        </div>
+        ${byWhom(form)}
+      </div>
+    </div>`)}`;
+}
+
+/** @param {unknown} value */
+function said(value) {
+  if (value === true || value === false) return value ? t("on") : t("off");
+  if (value === null || value === undefined || value === "") return "–";
+  return strange(typeof value === "string" ? value : JSON.stringify(value));
+}
+
+/** Who changed it last, once asked for. @type {WeakMap<Form, { etag: string | null, actor: string, at: string }>} */
+const changers = new WeakMap();
+
+/** @param {Form} form */
+function byWhom(form) {
+  const known = changers.get(form);
+  return known && known.etag === form.etag ? html`<p class="meta">${t("conflict.by", { who: known.actor })} ${when(known.at)}</p>` : nothing;
+}
+
+/** @param {Form} form */
+async function askWho(form) {
+  const resource = form.path.replace("/v1/", "").split("/").map(decodeURIComponent).join("/");
+  const { data } = await get(`/v1/audit?resource=${encodeURIComponent(resource)}&limit=1`).catch(() => ({ data: null }));
+  const entry = data?.items?.[0];
+  if (entry) changers.set(form, { etag: form.etag, actor: entry.actor, at: entry.at });
+  form.dispatchEvent(new CustomEvent("change"));
+}
+
+/**
+ * Sends what was changed under these paths, and says what became of it.
+ * @param {Form} form @param {string[]} [paths] @param {string} [query]
+ */
+export async function save(form, paths, query = "") {
+  const done = await form.save(paths, query);
+  if (!done) {
+    if (form.conflicts.length > 0) void askWho(form);
+    if (form.problem) say(sentence(form.problem));
+    return false;
+  }
+  toast(done.merged ? t("saved.merged") : t("saved"), { label: t("undo"), act: () => void undo(form.path, done.before, done.etag, () => form.load()) });
+  return true;
+}
+
+/**
+ * Puts a former document back, unless somebody has changed it since.
+ * @param {string} path @param {unknown} before @param {string | null} etag @param {() => unknown} after
+ */
+export async function undo(path, before, etag, after) {
+  try {
+    await request("PUT", path, { body: before, ifMatch: etag, create: etag === null });
+    toast(t("undone"));
+  } catch (thrown) {
+    toast(`${t("undo.failed")} ${sentence(asProblem(thrown))}`);
+  }
+  await after();
+}
+
+/**
+ * Deletes, with ten seconds to put it back.
+ * @param {string} path @param {unknown} before @param {string | null} etag @param {string} name @param {() => unknown} after
+ * @returns {Promise<import("../live/api.js").Problem | null>}
+ */
+export async function remove(path, before, etag, name, after) {
+  try {
+    await request("DELETE", path, { ifMatch: etag });
+  } catch (thrown) {
+    return asProblem(thrown);
+  }
+  toast(t("deleted", { what: name }), { label: t("undo"), act: () => void undo(path, before, null, after) });
+  await after();
+  return null;
+}

@@ -1,0 +1,146 @@
+// The small parts: badges, times, numbers, facts, problems, empty places, and texts of strangers.
+import { html, nothing } from "../vendor/lit.js";
+import { showNumber } from "../live/e164.js";
+import { clock, dayAndTime, t, word } from "../words/words.js";
+import { say } from "./element.js";
+import { toast } from "./dialog.js";
+
+/** @typedef {import("../vendor/lit.js").TemplateResult} Template */
+/** @typedef {"ok" | "warn" | "bad" | "acc" | ""} Tone */
+
+/** State by icon, word and colour. @param {Tone} tone @param {string} icon @param {unknown} text */
+export function badge(tone, icon, text) {
+  return html`<span class="pill ${tone}">${icon ? html`<span aria-hidden="true">${icon} </span>` : nothing}${text}</span>`;
+}
+
+/** Local time, with UTC on hover. @param {string | null | undefined} at @param {"time" | "day"} [form] */
+export function when(at, form = "day") {
+  if (!at || Number.isNaN(Date.parse(at))) return nothing;
+  return html`<time datetime=${at} title=${at}>${form === "time" ? clock(at) : dayAndTime(at)}</time>`;
+}
+
+/** A number; a click copies it as E.164. @param {string | null | undefined} number */
+export function phoneNumber(number) {
+  if (!number) return html`<span class="meta">–</span>`;
+  return html`<button type="button" class="link num" title=${t("number.copy")} @click=${() => copy(number)}>${showNumber(number)}</button>`;
+}
+
+/** @param {string} text */
+export async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    toast(t("copied", { text }));
+  } catch {
+    toast(t("copy_failed", { text }));
+  }
+}
+
+/** @param {string} text */
+export function copyButton(text) {
+  return html`<button type="button" class="link" @click=${() => copy(text)}>${t("copy")}<span class="hide"> ${text}</span></button>`;
+}
+
+/** Labels with their values. @param {Array<[string, unknown]>} pairs */
+export function facts(pairs) {
+  return html`<dl class="stack tight stat">${pairs.map(([label, value]) => html`<div><dt>${label}</dt><dd>${value}</dd></div>`)}</dl>`;
+}
+
+/** @param {Tone} tone @param {unknown} content @param {boolean} [alert] */
+export function banner(tone, content, alert = false) {
+  return html`<div class="bar ${tone}" role=${alert ? "alert" : nothing}>${content}</div>`;
+}
+
+/** What a refusal means, for whoever caused it. @param {import("../live/api.js").Problem} problem */
+export function sentence(problem) {
+  const known = word("code", problem.code);
+  return known === problem.code ? problem.detail || problem.code || t("code.odd_answer") : known;
+}
+
+/**
+ * A refusal in words, with what the gateway says and its code.
+ * @param {import("../live/api.js").Problem | null} problem
+ * @param {(() => void) | null} [again]
+ */
+export function problemBar(problem, again = null) {
+  if (!problem) return nothing;
+  const said = sentence(problem);
+  return html`<div class="bar bad" role="alert">
+    <span aria-hidden="true">!</span>
+    <span class="wrap">${said}${problem.detail && problem.detail !== said ? html`<br /><span class="meta badc">${problem.detail}</span>` : nothing}</span>
+    <code>${problem.code}</code>
+    ${again ? html`<button type="button" class="b end" @click=${again}>${t("try_again")}</button>` : nothing}
+  </div>`;
+}
+
+/** @param {string} title @param {unknown} [more] */
+export function empty(title, more = nothing) {
+  return html`<div class="empty"><p>${title}</p>${more}</div>`;
+}
+
+/** Shown only after 150 ms, by the style sheet. @param {number} [lines] */
+export function skeleton(lines = 6) {
+  return html`<div class="card bones" aria-busy="true"><span class="hide">${t("loading")}</span>${Array.from({ length: lines }, () => html`<span class="bone"></span>`)}</div>`;
+}
+
+/**
+ * A loaded thing, or what stands for it: bones, a problem with another try, what stood there before.
+ * @template T
+ * @param {import("./element.js").Loaded<T>} loaded
+ * @param {(data: T) => unknown} show
+ */
+export function shown(loaded, show) {
+  const bar = problemBar(loaded.problem, () => loaded.again());
+  if (loaded.data === null) return loaded.problem ? bar : skeleton();
+  return html`${bar}${show(loaded.data)}`;
+}
+
+/**
+ * A table that becomes cards where it is narrow.
+ * @param {string} label
+ * @param {Array<string | Template>} heads
+ * @param {Template[]} rows made by `row`
+ */
+export function table(label, heads, rows) {
+  return html`<div class="card"><table class="grid" role="table" aria-label=${label}>
+    <thead role="rowgroup"><tr role="row">${heads.map((head) => html`<th role="columnheader" scope="col">${head}</th>`)}</tr></thead>
+    <tbody role="rowgroup">${rows}</tbody>
+  </table></div>`;
+}
+
+/** @param {Array<[string, unknown]>} cells each with its head, which cards show */
+export function row(cells) {
+  return html`<tr role="row">${cells.map(([label, cell]) => html`<td role="cell" data-label=${label || nothing}><div>${cell}</div></td>`)}</tr>`;
+}
+
+/** What happened when. @param {Array<{ at: string | null, what: unknown }>} items @param {string} label */
+export function timeline(items, label) {
+  return html`<ol class="feed" tabindex="0" aria-label=${label}>${items.map(
+    ({ at, what }) => html`<li><span class="num">${at ? clock(at) : "–"}</span><span>${what}</span></li>`,
+  )}</ol>`;
+}
+
+/** Invisible characters that could hide or reverse what a person reads. */
+const HIDDEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\u206a-\u206f\ufff9-\ufffb\u{e0000}-\u{e007f}]/u;
+
+/** A text of a stranger: nothing in it acts, and what cannot be seen is shown as a boxed code. @param {string} text */
+export function strange(text) {
+  if (!HIDDEN.test(text)) return text;
+  /** @type {Array<string | Template>} */
+  const parts = [];
+  let plain = "";
+  for (const character of text) {
+    if (!HIDDEN.test(character)) {
+      plain += character;
+      continue;
+    }
+    const code = (character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0");
+    parts.push(plain, html`<span class="boxed">U+${code}</span>`);
+    plain = "";
+  }
+  return [...parts, plain];
+}
+
+/** Says a refusal aloud as well. @param {import("../live/api.js").Problem} problem */
+export function sayProblem(problem) {
+  say(sentence(problem));
+}
