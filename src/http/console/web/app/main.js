@@ -167,7 +167,7 @@ class App extends Part {
       <b>Offhook</b>
       ${session.me?.demo ? badge("acc", "", t("demo")) : nothing}
       ${this.health ? (this.health.ready ? badge("ok", "●", t("ready")) : html`<span title=${this.health.reasons.join("; ")}>${badge("bad", "!", t("not_ready"))}</span>`) : nothing}
-      <button type="button" class="find" aria-label=${t("find")} @click=${find}><span>${t("find")}</span><kbd>Ctrl K</kbd></button>
+      <button type="button" class="find" @click=${find}><span>${t("find")}</span><kbd aria-hidden="true">Ctrl K</kbd></button>
       <a href="/me" class="wrap">${session.me?.name}</a>
     </header>`;
   }
@@ -179,6 +179,7 @@ class App extends Part {
     return html`<nav id="menu" class="side ${this.menuOpen ? "open" : ""}" aria-label=${t("menu")}>
       ${listed.filter(({ group }) => group === "").map(link)}
       <h2>${t("menu.set_up")}</h2>${listed.filter(({ group }) => group === "set_up").map(link)}
+      <a class="mine" href="/me" aria-current=${this.path === "/me" ? "page" : nothing}>${session.me?.name}</a>
     </nav>`;
   }
 

@@ -124,7 +124,7 @@ class Numbers extends Part {
     const chosen = [...this.chosen];
     const unverified = visible.filter(({ verification }) => verification.state !== "verified").map(({ number }) => number);
     return html`${data.activation ? this.activation(data) : nothing}${problemBar(this.problem)}
-      <div class="row">
+      <div class="row foot">
         <div data-filter>${field({ id: "numbers-filter", label: t("filter"), value: this.filter, type: "search", input: (value) => { this.filter = value; setQuery({ q: value }); } })}</div>
         ${this.canChange ? html`<span class="row end">
           <button type="button" class="b" ?disabled=${unverified.length === 0} @click=${() => (this.chosen = new Set(unverified))}>${t("numbers.select_unverified")}</button>
@@ -212,7 +212,7 @@ class Numbers extends Part {
   acts(number) {
     const name = html`<span class="hide"> ${showNumber(number.number)}</span>`;
     const verified = number.verification.state === "verified";
-    return html`<span class="row">
+    return html`<span class="row acts">
       ${this.canChange && !verified ? html`<button type="button" class="link" @click=${() => void this.verify([number.number])}>${t("verify")}${name}</button>` : nothing}
       ${this.canChange ? html`<button type="button" class="link" @click=${() => (this.open = { does: "edit", number })}>${t("edit")}${name}</button>` : nothing}
       ${session.can("operate")

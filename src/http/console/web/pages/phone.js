@@ -99,11 +99,11 @@ class PhoneView extends Part {
         <div class="row">${select({ id: "phone-number", label: t("play.phone"), hideLabel: true, value: this.number, options: this.phones.map(({ number, name }) => [number, `${showNumber(number)}${name ? ` ${name}` : ""}`]), change: (value) => this.emit("phone", value) })}
           <button type="button" class="b" @click=${this.addPhone} title=${t("phone.add")}><span aria-hidden="true">+</span><span class="hide">${t("phone.add")}</span></button></div>
       </header>
-      <ol class="log" tabindex="0" aria-label=${t("phone.messages")}>
+      <div class="log" role="group" tabindex="0" aria-label=${t("phone.messages")}><ol>
         ${items.length === 0 && this.inbox.data ? html`<li>${empty(t("phone.empty"))}</li>` : nothing}
         ${repeat(items, (_, at) => at, (item) => html`<li class="m ${item.direction === "in" ? "i" : "o"}">${item.media ? html`<span class="meta">▣ ${t("media.count", { n: item.media })}</span> ` : nothing}${item.text ? html`<span dir="auto">${strange(item.text)}</span>` : nothing}</li>
           <li class="under ${item.direction === "in" ? "l" : ""}">${clock(item.at, false)} · ${item.direction === "in" ? showNumber(item.from) : t("phone.from_here")}</li>`)}
-      </ol>
+      </ol></div>
       <form class="comp" @submit=${(/** @type {Event} */ event) => { event.preventDefault(); if (this.text.trim()) void this.send({ text: this.text }); }}>
         ${problemBar(this.problem)}
         <label class="hide" for="phone-text">${t("phone.write")}</label>

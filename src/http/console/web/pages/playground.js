@@ -158,7 +158,7 @@ class Playground extends Part {
           <button type="button" class="b d" @click=${this.hangUp}>${t("play.hang_up")}</button></span>` : nothing}
       </div>
       ${problemBar(this.problem)}${problemBar(problem, () => this.stage.again())}${this.hint()}
-      ${tabs({ label: t("page.playground"), kind: "narrow", items: [["phone", t("play.phone")], ["agent", t("play.agent")], ["gateway", t("play.gateway")]], selected: this.tab, choose: (tab) => (this.tab = tab) })}
+      ${tabs({ label: t("page.playground"), kind: "narrow", items: [["phone", t("play.tab.phone")], ["agent", t("play.tab.agent")], ["gateway", t("play.tab.gateway")]], selected: this.tab, choose: (tab) => (this.tab = tab) })}
       <div class="play">
         <off-phone ?data-off=${this.tab !== "phone"} .number=${this.caller} .phones=${data.phones} .to=${this.to(data)} @phone=${(/** @type {CustomEvent<string>} */ event) => this.choosePhone(event.detail)} @added=${() => void this.stage.again()}></off-phone>
         <section class="card" ?data-off=${this.tab !== "agent"} aria-label=${t("play.agent")}>${this.adapter(data)}</section>

@@ -114,7 +114,7 @@ class Presets extends Part {
         [heads[0], admin ? html`<button type="button" data-row class="link" @click=${() => this.edit(preset)}>${preset.label}</button>` : preset.label],
         [heads[1], html`<span dir="auto">${strange(preset.text)}</span>`],
         [heads[2], preset.segments > 1 ? badge("warn", "!", t("segments", { n: preset.segments })) : html`<span class="num">${t("segments", { n: preset.segments })}</span>`],
-        [heads[3], admin ? html`<span class="row">
+        [heads[3], admin ? html`<span class="row acts">
           <button type="button" class="link" ?disabled=${at === 0 || this.busy} @click=${() => void this.move(presets, at, -1)}>↑<span class="hide">${t("preset.up")} ${preset.label}</span></button>
           <button type="button" class="link" ?disabled=${at === presets.length - 1 || this.busy} @click=${() => void this.move(presets, at, 1)}>↓<span class="hide">${t("preset.down")} ${preset.label}</span></button>
           <button type="button" class="link badc" @click=${() => void this.delete(preset)}>${t("delete")}${name}</button></span>` : nothing],

@@ -133,6 +133,7 @@ class Medium extends Part {
 
   /** @override */
   updated() {
+    this.emit("grown");
     // Photos show at once; a video is fetched when somebody wants to see it.
     if (this.medium.state === "ready" && this.isPhoto && !this.hidden_) void this.fetch();
   }
@@ -182,7 +183,7 @@ class Medium extends Part {
     if (this.problem) return html`<button type="button" class="tile" @click=${() => { this.fetched = ""; void this.fetch(); }}>! ${sentence(this.problem)} · ${t("try_again")}</button>`;
     const bytes = medium.bytes ? ` · ${size(medium.bytes)}` : "";
     return html`<button type="button" class="tile" aria-label="${kind}${bytes}" @click=${this.open}>
-        ${this.url && this.isPhoto ? html`<img src=${this.url} alt="" />` : html`<span>${this.isVideo ? "▶ " : ""}${kind}${bytes}</span>`}
+        ${this.url && this.isPhoto ? html`<img src=${this.url} alt="" @load=${() => this.emit("grown")} />` : html`<span>${this.isVideo ? "▶ " : ""}${kind}${bytes}</span>`}
       </button>
       ${this.isOpen ? dialog(kind, () => this.view(), () => (this.isOpen = false), "view") : nothing}`;
   }

@@ -172,6 +172,7 @@ class Textarea extends Part {
           }</span>`
         : nothing}
       <span class="num ${found.overLimit ? "badc" : ""}">${found.characters} / ${TEXT_MAX}</span>
+      <span aria-hidden="true">·</span>
       ${found.segments > 1
         ? html`<span class="pill warn">${t("count.parts", { n: found.segments })}</span>`
         : html`<span class="num">${t("count.one", { units: found.units, whole })}</span>`}`;

@@ -23,6 +23,7 @@ export class ConversationView extends Part {
     /** @type {{ id: string, explanation: Api.Explanation | null, problem: import("../live/api.js").Problem | null } | null} */
     this.why = null;
     this.follows = true;
+    this.top = 0;
     this.count = 0;
     /** @type {Map<string, string> | null} what was said of each bubble; null before the first snapshot */
     this.said = null;
@@ -33,9 +34,14 @@ export class ConversationView extends Part {
   }
 
   /** @override */
-  willUpdate() {
-    const { log } = this;
-    if (log) this.follows = log.scrollHeight - log.scrollTop - log.clientHeight <= FOLLOWS_WITHIN;
+  connected() {
+    // What changes the height without an event: photos that come in, and the window.
+    const keep = () => {
+      const { log } = this;
+      if (log && this.follows) log.scrollTop = log.scrollHeight;
+    };
+    this.hear(this, "grown", keep);
+    this.hear(window, "resize", keep);
   }
 
   /** @override */
@@ -107,14 +113,14 @@ export class ConversationView extends Part {
     const acts = { why: (/** @type {string} */ id) => void this.explain(id), cancel: (/** @type {string} */ id) => void this.cancelText(id), waits: talk.waits };
     return html`${problemBar(problem, () => talk.load())}
       <div class="talk">
-        <ol class="log" role="log" aria-live="off" tabindex="0" aria-label=${this.label} @scroll=${this.scrolled}>
+        <div class="log" role="log" aria-live="off" tabindex="0" aria-label=${this.label} @scroll=${this.scrolled}><ol>
           ${beganLine(state.call)}
           ${state.entries.length === 0 ? html`<li>${empty(t("talk.empty"))}</li>` : nothing}
           ${repeat(state.entries, (entry) => entry.key, (entry) => bubble(entry, acts, this.canSend))}
           ${state.contact.map(({ event, by }) => html`<li class="line">${word("event", `contact.${event}`)} (${word("by", by)})</li>`)}
           ${state.call.state === "ended" ? html`<li class="line">${state.call.ended_at ? t("call.ended_at", { at: clock(state.call.ended_at) }) : t("call.ended")}${state.call.end_reason ? html` · <bdi>${state.call.end_reason}</bdi>` : nothing}</li>` : nothing}
           ${state.late.map((late) => html`<li class="line">${t(late.autoReplied ? "late.replied" : "late", { at: clock(late.at) })}${late.text ? html`: ${strange(late.text)}` : nothing}</li>`)}
-        </ol>
+        </ol></div>
         ${this.news > 0 ? html`<button type="button" class="b p jump" @click=${this.jump}>${t("talk.news", { n: this.news })} ↓</button>` : nothing}
       </div>
       ${this.why ? dialog(t("explain.title"), () => this.whyContent(), () => (this.why = null)) : nothing}`;
@@ -122,7 +128,12 @@ export class ConversationView extends Part {
 
   scrolled() {
     const { log } = this;
-    if (this.news > 0 && log && log.scrollHeight - log.scrollTop - log.clientHeight <= FOLLOWS_WITHIN) this.news = 0;
+    if (!log) return;
+    const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight <= FOLLOWS_WITHIN;
+    // A photo that comes in moves the end away; only the reader leaves it.
+    if (atEnd || log.scrollTop < this.top) this.follows = atEnd;
+    this.top = log.scrollTop;
+    if (atEnd) this.news = 0;
   }
 
   whyContent() {

@@ -55,7 +55,7 @@ export const en = {
   "picker.add": "Add…", "picker.none": "Nothing matches", "picker.chat": "is for chat SMS", "picker.global": "is the global outbound number", "picker.unverified": "not verified yet: verify it under Numbers",
   "picker.failed": "its verification failed: see Numbers", "picker.taken": "inbound of {queue}: one queue only", "picker.outbound_only": "outbound only, held by {queue}",
   // The playground.
-  "play.phone": "Caller's phone", "play.agent": "Agent's adapter", "play.gateway": "What the gateway did", "play.ring": "Ring from {number}", "play.rings": "The call is connected", "play.answer": "Agent answers",
+  "play.tab.phone": "Phone", "play.tab.agent": "Agent", "play.tab.gateway": "Gateway", "play.phone": "Caller's phone", "play.agent": "Agent's adapter", "play.gateway": "What the gateway did", "play.ring": "Ring from {number}", "play.rings": "The call is connected", "play.answer": "Agent answers",
   "play.transfer": "Transfer", "play.hang_up": "Hang up", "play.no_call": "This phone is not on a call.", "play.waits": "The caller waits in the queue first", "play.consent": "The caller agreed to texts while waiting",
   "play.no_agent": "Transfer without an agent?", "play.no_agent_text": "When the last agent leaves a connected call, its texts close.", "play.agent_hint": "Empty: nobody. Texts then close.",
   "play.hint.ring": "1. Ring: the phone calls the queue.", "play.hint.text": "2. Send a preset message as the agent, and see it arrive on the phone.", "play.hint.reply": "3. Answer from the phone, with a photo if you like.",

@@ -5,7 +5,7 @@ export const it = {
   "acts": "Azioni", "all": "Tutti", "cancel": "Annulla", "close": "Chiudi", "copied": "Copiato: {text}", "copy": "Copia", "copy_failed": "Il browser non ha copiato. Selezionalo: {text}",
   "delete": "Elimina", "delete.title": "Eliminare {what}?", "deleted": "{what}: eliminato", "demo": "Demo", "discard": "Scarta le modifiche", "edit": "Modifica", "filter": "Filtra",
   "language": "Lingua", "loading": "Caricamento", "menu": "Menu principale", "menu.set_up": "Configurazione", "more": "Mostra altri", "no": "no", "not_found": "Questa pagina non esiste",
-  "not_ready": "Non pronto", "off": "Off", "on": "On", "preview": "Anteprima", "read_only": "Puoi vedere queste impostazioni. Per modificarle serve il permesso admin.", "ready": "Pronto",
+  "not_ready": "Non pronto", "off": "Non attivo", "on": "Attivo", "preview": "Anteprima", "read_only": "Puoi vedere queste impostazioni. Per modificarle serve il permesso admin.", "ready": "Pronto",
   "reason": "Motivo", "refresh": "Aggiorna", "reload": "Ricarica", "remove": "Togli {what}", "resume": "Riprendi", "retry_in": "Riprova fra {n} secondo. | Riprova fra {n} secondi.",
   "save": "Salva", "saved": "Salvato", "saved.merged": "Salvato, insieme a ciò che qualcun altro ha modificato nel frattempo", "segments": "{n} segmento | {n} segmenti", "select": "Seleziona {what}",
   "send": "Invia", "set": "Imposta", "skip": "Vai al contenuto", "suspend": "Sospendi", "try_again": "Riprova", "undo": "Annulla", "undo.failed": "Non annullato:", "undone": "Annullato",
@@ -56,7 +56,7 @@ export const it = {
   "picker.add": "Aggiungi…", "picker.none": "Nessun risultato", "picker.chat": "è per gli SMS della chat", "picker.global": "è il numero in uscita globale", "picker.unverified": "non ancora verificato: verificalo in Numeri",
   "picker.failed": "la verifica non è riuscita: vedi Numeri", "picker.taken": "in entrata di {queue}: una sola coda", "picker.outbound_only": "solo in uscita, usato da {queue}",
   // La prova.
-  "play.phone": "Telefono del chiamante", "play.agent": "Adattatore dell'agente", "play.gateway": "Che cosa ha fatto il gateway", "play.ring": "Chiama da {number}", "play.rings": "La chiamata è connessa", "play.answer": "L'agente risponde",
+  "play.tab.phone": "Telefono", "play.tab.agent": "Agente", "play.tab.gateway": "Gateway", "play.phone": "Telefono del chiamante", "play.agent": "Adattatore dell'agente", "play.gateway": "Che cosa ha fatto il gateway", "play.ring": "Chiama da {number}", "play.rings": "La chiamata è connessa", "play.answer": "L'agente risponde",
   "play.transfer": "Trasferisci", "play.hang_up": "Riaggancia", "play.no_call": "Questo telefono non è in chiamata.", "play.waits": "Il chiamante attende prima in coda", "play.consent": "Il chiamante accetta SMS durante l'attesa",
   "play.no_agent": "Trasferire senza agente?", "play.no_agent_text": "Quando l'ultimo agente lascia una chiamata connessa, gli SMS si chiudono.", "play.agent_hint": "Vuoto: nessuno. Gli SMS allora si chiudono.",
   "play.hint.ring": "1. Chiama: il telefono chiama la coda.", "play.hint.text": "2. Invia un messaggio preimpostato come agente e guardalo arrivare sul telefono.", "play.hint.reply": "3. Rispondi dal telefono, anche con una foto.",
