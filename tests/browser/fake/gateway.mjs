@@ -41,6 +41,8 @@ export class Gateway {
     this.me = { kind: "person", name: "anna", scopes: ["send", "calls", "read", "admin", "operate"], texts: true, build: "build-1", demo: true, languages: ["en", "it"] };
     this.health = { ready: true, reasons: [], notes: [], accounts: [], refusals: [] };
     this.step = 30;
+    /** Events before this one are no longer kept. */
+    this.expired = 0;
     /** Answers that a test wants instead. @type {((request: Request) => Answer | null | Promise<Answer | null>) | null} */
     this.instead = null;
     /** @type {Request[]} */

@@ -122,6 +122,10 @@ export class Door {
     const { gateway } = this;
     const after = url.searchParams.get("after") ?? "c0";
     const from = after === "now" ? gateway.events.length : Number(after.slice(1));
+    if (from < gateway.expired) {
+      response.writeHead(410, { ...HEADERS, "Content-Type": "application/problem+json" });
+      return void response.end(JSON.stringify({ code: "events_expired", detail: "continue from oldest" }));
+    }
     response.writeHead(200, { ...HEADERS, "Content-Type": "text/event-stream", "Cache-Control": "no-store" });
     const write = (/** @type {any} */ event) => response.write(`id: ${event.cursor}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`);
     response.write(`retry: 2000\n: position\nid: c${from}\n\n`);
