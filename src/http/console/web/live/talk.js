@@ -7,6 +7,8 @@ import { live } from "./stream.js";
 /** How often a text that waits is asked about, as the gateway's gauges are. */
 const EXPLAIN_EVERY_MS = 2_000;
 const EXPLAINED_MAX = 3;
+/** Events that come together are followed by one look at the call. */
+const REFRESH_AFTER_MS = 250;
 
 /** Emits `change`. */
 export class Talk extends EventTarget {
@@ -53,6 +55,7 @@ export class Talk extends EventTarget {
     live.removeEventListener("event", this.#listener);
     live.removeEventListener("reset", this.#reset);
     clearInterval(this.#timer);
+    clearTimeout(this.#soon);
     this.outbox.stop();
   }
 
@@ -82,11 +85,17 @@ export class Talk extends EventTarget {
     // An opt-out names the person, and on some carriers the call.
     const contact = event.type.startsWith("contact.") && (event.data.call_id === this.callId || (call?.state === "active" && event.data.contact === call.caller));
     if (event.call_id === this.callId || late || contact) this.dispatch({ do: "event", event });
-    // What a call may do depends on the directory as well: the gateway says it.
-    if (contact || (event.type === "directory.changed" && ["settings", "queues", "numbers", "directory"].includes(event.data.resource))) void this.#refresh();
+    // Number, session and usage follow the messages, and what a call may do the directory: the gateway says it.
+    const own = event.call_id === this.callId && event.type.startsWith("message.");
+    const directory = event.type === "directory.changed" && ["settings", "queues", "numbers", "directory"].includes(event.data.resource);
+    if (own || contact || directory) this.#soon ??= setTimeout(() => void this.#refresh(), REFRESH_AFTER_MS);
   }
 
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #soon;
+
   async #refresh() {
+    this.#soon = undefined;
     try {
       const { data: call } = await get(path("calls", this.callId));
       this.dispatch({ do: "snapshot", call, messages: [] });

@@ -161,7 +161,7 @@ class Numbers extends Part {
       /** @type {Array<[string, unknown]>} */
       const cells = [
         [heads[0], html`${phoneNumber(number.number)} ${number.global_outbound ? badge("", "", t("number.global")) : nothing}${number.purpose === "chat" ? badge("", "", t("number.chat")) : nothing}`],
-        [heads[1], html`${number.label} <span class="meta">${number.account}</span>`],
+        [heads[1], html`<span class="label">${number.label}</span> <span class="meta">${number.account}</span>`],
         [heads[2], this.status(number)],
         [heads[3], mark(verification.sms)],
         [heads[4], mark(verification.mms)],

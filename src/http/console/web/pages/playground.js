@@ -9,7 +9,7 @@ import { check, field, select, tabs } from "../parts/controls.js";
 import { ask, dialog } from "../parts/dialog.js";
 import { Loaded, Part, prefer, preference, say } from "../parts/element.js";
 import { badge, empty, problemBar, skeleton } from "../parts/small.js";
-import { languageName, t } from "../words/words.js";
+import { language, languageName, t } from "../words/words.js";
 import { callState, sessionBadge } from "./calls.js";
 import "./phone.js";
 import "../parts/composer.js";
@@ -54,7 +54,8 @@ class Playground extends Part {
     const { data } = this.stage;
     if (!data) return;
     this.caller ||= data.phones[0]?.number ?? "";
-    this.queue ||= data.queues.find(({ effective, inbound_numbers }) => effective.in_call_sms && inbound_numbers.length > 0)?.id ?? data.queues[0]?.id ?? "";
+    const usable = data.queues.filter(({ effective, inbound_numbers }) => effective.in_call_sms && inbound_numbers.length > 0);
+    this.queue ||= (usable.find(({ effective }) => effective.language === language()) ?? usable[0] ?? data.queues[0])?.id ?? "";
     const call = query("call");
     if (call) this.follow(call);
     else await this.findCall();

@@ -50,9 +50,13 @@ export function banner(tone, content, alert = false) {
   return html`<div class="bar ${tone}" role=${alert ? "alert" : nothing}>${content}</div>`;
 }
 
+/** Codes that only their detail makes plain. */
+const VAGUE = ["invalid_field", "unknown_field", "malformed_json"];
+
 /** What a refusal means, for whoever caused it. @param {import("../live/api.js").Problem} problem */
 export function sentence(problem) {
   const known = word("code", problem.code);
+  if (VAGUE.includes(problem.code) && problem.detail) return `${known} ${problem.detail}`;
   return known === problem.code ? problem.detail || problem.code || t("code.odd_answer") : known;
 }
 
@@ -66,7 +70,7 @@ export function problemBar(problem, again = null) {
   const said = sentence(problem);
   return html`<div class="bar bad" role="alert">
     <span aria-hidden="true">!</span>
-    <span class="wrap">${said}${problem.detail && problem.detail !== said ? html`<br /><span class="meta badc">${problem.detail}</span>` : nothing}</span>
+    <span class="wrap">${said}${problem.detail && !said.includes(problem.detail) ? html`<br /><span class="meta badc">${problem.detail}</span>` : nothing}</span>
     <code>${problem.code}</code>
     ${again ? html`<button type="button" class="b end" @click=${again}>${t("try_again")}</button>` : nothing}
   </div>`;

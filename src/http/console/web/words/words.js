@@ -58,11 +58,21 @@ export function word(group, value) {
   return found ?? value;
 }
 
+/** Formats are slow to make, and a list needs the same one for each row. @type {Map<string, any>} */
+const formats = new Map();
+
+/** @template T @param {string} name @param {() => T} make @returns {T} */
+function format(name, make) {
+  const key = `${current} ${name}`;
+  if (!formats.has(key)) formats.set(key, make());
+  return formats.get(key);
+}
+
 /** A language by its name, like Italian. @param {string | null | undefined} code */
 export function languageName(code) {
   if (!code) return "";
   try {
-    const name = new Intl.DisplayNames([current], { type: "language" }).of(code) ?? code;
+    const name = format("languages", () => new Intl.DisplayNames([current], { type: "language" })).of(code) ?? code;
     return name.charAt(0).toUpperCase() + name.slice(1);
   } catch {
     return code;
@@ -72,15 +82,15 @@ export function languageName(code) {
 /** @param {string | number | Date} at @param {boolean} [seconds] */
 export function clock(at, seconds = true) {
   const parts = /** @type {const} */ ({ hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
-  return new Date(at).toLocaleTimeString(current, seconds ? { ...parts, second: "2-digit" } : parts);
+  const make = () => new Intl.DateTimeFormat(current, seconds ? { ...parts, second: "2-digit" } : parts);
+  return format(seconds ? "time" : "minutes", make).format(new Date(at));
 }
 
-/** A day, and the time unless it is left out. @param {string} at */
+/** The time, with its day unless that is today. @param {string} at */
 export function dayAndTime(at) {
   const date = new Date(at);
-  const today = date.toDateString() === new Date().toDateString();
-  const day = date.toLocaleDateString(current, { day: "numeric", month: "short", year: "numeric" });
-  return today ? clock(at) : `${day} ${clock(at, false)}`;
+  if (date.toDateString() === new Date().toDateString()) return clock(at);
+  return `${format("day", () => new Intl.DateTimeFormat(current, { day: "numeric", month: "short", year: "numeric" })).format(date)} ${clock(at, false)}`;
 }
 
 /** @param {number} ms */
@@ -98,5 +108,5 @@ export function size(bytes) {
 
 /** @param {number} amount */
 export function amount(amount) {
-  return amount.toLocaleString(current);
+  return format("amount", () => new Intl.NumberFormat(current)).format(amount);
 }
