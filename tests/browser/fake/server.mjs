@@ -4,6 +4,7 @@ import { randomBytes } from "node:crypto";
 import { readFileSync, readdirSync } from "node:fs";
 import http from "node:http";
 import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
 import { Gateway, problem } from "./gateway.mjs";
 import { answer } from "./routes.mjs";
 
@@ -17,7 +18,7 @@ const HEADERS = {
   "X-Content-Type-Options": "nosniff", "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Resource-Policy": "same-origin", "Permissions-Policy": "", "Referrer-Policy": "same-origin",
 };
 
-/** All modules of the console, as index.html preloads them. */
+/** All modules of the console. */
 export function modules() {
   return ["app", "live", "pages", "parts", "vendor", "words"].flatMap((folder) => readdirSync(`${WEB}${folder}`).filter((file) => file.endsWith(".js")).map((file) => `${folder}/${file}`));
 }
@@ -80,8 +81,7 @@ export class Door {
       const found = await answer(this.gateway, { method: request.method ?? "", path: url.pathname, query: url.searchParams, body: text ? JSON.parse(text) : undefined, headers });
       return give({ ...found, headers: { ...(request.method === "GET" ? { "Offhook-Cursor": this.gateway.cursor } : {}), ...found.headers } });
     }
-    const preload = modules().map((module) => `<link rel="modulepreload" href="/assets/${BUILD}/${module}" />`).join("\n    ");
-    const index = readFileSync(`${WEB}index.html`, "utf8").replaceAll("BUILD", BUILD).replace("<!-- MODULES -->", preload);
+    const index = readFileSync(`${WEB}index.html`, "utf8").replaceAll("BUILD", BUILD);
     give({ status: 200, body: index, headers: { "Content-Type": TYPES.html } });
   }
 
@@ -155,7 +155,7 @@ export class Door {
 function file(path) {
   const name = path.replace(/^\/assets\/[^/]+\//, "");
   if (!["look.css", "icon.svg", ...modules()].includes(name)) return problem(404, "not_found");
-  return { status: 200, body: readFileSync(WEB + name), headers: { "Content-Type": TYPES[name.split(".").at(-1) ?? ""], "Cache-Control": "public, max-age=31536000, immutable" } };
+  return { status: 200, body: gzipSync(readFileSync(WEB + name)), headers: { "Content-Encoding": "gzip", "Content-Type": TYPES[name.split(".").at(-1) ?? ""], "Cache-Control": "public, max-age=31536000, immutable" } };
 }
 
 /** @param {http.IncomingMessage} request */

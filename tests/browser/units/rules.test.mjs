@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync, readdirSync } from "node:fs";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
+import { index } from "../preload.mjs";
 
 const web = new URL("../../../src/http/console/web/", import.meta.url);
 const files = /** @type {string[]} */ (readdirSync(web, { recursive: true })).filter((file) => /\.\w+$/.test(file));
@@ -42,7 +43,7 @@ test("the sizes hold: 36 modules, 150 kB in all, 12 kB of style, all compressed"
   console.log(`# ${modules.length} modules, ${zipped(served)} bytes compressed, style ${zipped(["look.css"])}`);
 });
 
-test("index.html has the two places that the door fills", () => {
-  const index = String(read("index.html"));
-  assert.ok(index.includes("/assets/BUILD/app/main.js") && index.includes("<!-- MODULES -->"));
+test("index.html preloads what every page and a call need, and no more", () => {
+  assert.equal(String(read("index.html")), index(), "run `node preload.mjs` in tests/browser");
+  assert.ok(index().includes('src="/assets/BUILD/app/main.js"'));
 });

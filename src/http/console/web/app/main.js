@@ -4,37 +4,41 @@ import { get } from "../live/api.js";
 import { live } from "../live/stream.js";
 import { dialog } from "../parts/dialog.js";
 import { Part, preference } from "../parts/element.js";
-import { badge, problemBar } from "../parts/small.js";
+import { badge, problemBar, skeleton } from "../parts/small.js";
 import { clock, setLanguage, t } from "../words/words.js";
 import { go, isAnythingDirty, mayLeave, pages, places } from "./routes.js";
 import { session } from "./session.js";
 import "./keys.js";
-import "../pages/playground.js";
-import "../pages/calls.js";
-import "../pages/in-call-sms.js";
-import "../pages/presets.js";
-import "../pages/numbers.js";
-import "../pages/queues.js";
-import "../pages/opt-outs.js";
-import "../pages/me.js";
 
 /** A bar says so when events have not come in for this long. */
 const LOST_AFTER_MS = 3_000;
 const HEALTH_EVERY_MS = 10_000;
+/** The files of other pages wait until the first page has what it needs. */
+const OTHERS_AFTER_MS = 1_000;
 
-/** Pages by address; what `(.+)` matches is handed over. @type {Array<[RegExp, () => string, (id: string) => unknown]>} */
+/** @typedef {{ address: RegExp, title: () => string, load: () => Promise<unknown>, show: (id: string) => unknown }} Route */
+
+const calls = () => import("../pages/calls.js");
+const queues = () => import("../pages/queues.js");
+
+/** Pages by address; what the parentheses match is handed over. @type {Route[]} */
 const ROUTES = [
-  [/^\/playground$/, () => t("page.playground"), () => html`<off-playground></off-playground>`],
-  [/^\/calls$/, () => t("page.calls"), () => html`<off-calls></off-calls>`],
-  [/^\/calls\/([^/]+)$/, () => t("call"), (id) => html`<off-call .callId=${id}></off-call>`],
-  [/^\/settings\/in-call-sms$/, () => t("page.in_call_sms"), () => html`<off-in-call-sms></off-in-call-sms>`],
-  [/^\/presets$/, () => t("page.presets"), () => html`<off-presets></off-presets>`],
-  [/^\/numbers$/, () => t("page.numbers"), () => html`<off-numbers></off-numbers>`],
-  [/^\/queues$/, () => t("page.queues"), () => html`<off-queues></off-queues>`],
-  [/^\/queues\/([^/]+)$/, () => t("queue"), (id) => html`<off-queue .queueId=${id}></off-queue>`],
-  [/^\/opt-outs$/, () => t("page.opt_outs"), () => html`<off-opt-outs></off-opt-outs>`],
-  [/^\/me$/, () => t("page.me"), () => html`<off-me></off-me>`],
+  { address: /^\/playground$/, title: () => t("page.playground"), load: () => import("../pages/playground.js"), show: () => html`<off-playground></off-playground>` },
+  { address: /^\/calls$/, title: () => t("page.calls"), load: calls, show: () => html`<off-calls></off-calls>` },
+  { address: /^\/calls\/([^/]+)$/, title: () => t("call"), load: calls, show: (id) => html`<off-call .callId=${id}></off-call>` },
+  { address: /^\/settings\/in-call-sms$/, title: () => t("page.in_call_sms"), load: () => import("../pages/in-call-sms.js"), show: () => html`<off-in-call-sms></off-in-call-sms>` },
+  { address: /^\/presets$/, title: () => t("page.presets"), load: () => import("../pages/presets.js"), show: () => html`<off-presets></off-presets>` },
+  { address: /^\/numbers$/, title: () => t("page.numbers"), load: () => import("../pages/numbers.js"), show: () => html`<off-numbers></off-numbers>` },
+  { address: /^\/queues$/, title: () => t("page.queues"), load: queues, show: () => html`<off-queues></off-queues>` },
+  { address: /^\/queues\/([^/]+)$/, title: () => t("queue"), load: queues, show: (id) => html`<off-queue .queueId=${id}></off-queue>` },
+  { address: /^\/opt-outs$/, title: () => t("page.opt_outs"), load: () => import("../pages/opt-outs.js"), show: () => html`<off-opt-outs></off-opt-outs>` },
+  { address: /^\/me$/, title: () => t("page.me"), load: () => import("../pages/me.js"), show: () => html`<off-me></off-me>` },
 ];
+
+/** The page of an address; that of `/` depends on who signs in. @param {string} path */
+function routeOf(path) {
+  return ROUTES.find(({ address }) => address.test(path));
+}
 
 class App extends Part {
   static properties = { menuOpen: { state: true }, health: { state: true }, activation: { state: true }, now: { state: true }, failed: { state: true } };
@@ -51,6 +55,10 @@ class App extends Part {
     /** @type {import("../live/api.js").Problem | null} */
     this.failed = null;
     this.path = location.pathname;
+    /** Pages whose files are here. @type {Set<Route>} */
+    this.here = new Set();
+    /** A page's files that did not come: the gateway is gone, or has others now. */
+    this.missing = false;
   }
 
   /** @override */
@@ -71,7 +79,22 @@ class App extends Part {
     void this.begin();
   }
 
+  /** Fetches a page's files, and shows it. @param {Route | undefined} route */
+  async fetch(route) {
+    if (!route || this.here.has(route)) return;
+    try {
+      await route.load();
+      this.here.add(route);
+      this.missing = false;
+    } catch {
+      this.missing = true;
+    }
+    this.requestUpdate();
+  }
+
   async begin() {
+    // Files and first answer come at once.
+    void this.fetch(routeOf(this.path));
     try {
       await session.load();
     } catch (thrown) {
@@ -83,9 +106,15 @@ class App extends Part {
     this.build = session.me?.build ?? "";
     if (["/", "/sign-in"].includes(location.pathname)) history.replaceState(null, "", session.me?.demo ? "/playground" : "/calls");
     this.arrive(false);
-    live.start(session.cursor);
-    void this.loadSettings();
-    void this.loadHealth();
+    await this.fetch(routeOf(this.path));
+    await this.updateComplete;
+    // What the page asked for goes first, then the rest, and the other pages before somebody goes there.
+    setTimeout(() => {
+      live.start(session.cursor);
+      void this.loadSettings();
+      void this.loadHealth();
+      setTimeout(() => ROUTES.forEach((route) => void this.fetch(route)), OTHERS_AFTER_MS);
+    });
   }
 
   async loadSettings() {
@@ -113,6 +142,7 @@ class App extends Part {
     const same = this.path === location.pathname;
     this.path = location.pathname;
     this.menuOpen = false;
+    void this.fetch(routeOf(this.path));
     this.requestUpdate();
     if (!moves || same) return;
     void this.updateComplete.then(() => {
@@ -142,13 +172,13 @@ class App extends Part {
   /** @override */
   render() {
     if (!session.me) return session.asks || !this.failed ? this.signIn() : html`<main id="main" class="sign">${problemBar(this.failed, () => void this.begin())}</main>`;
-    const route = ROUTES.find(([pattern]) => pattern.test(this.path));
-    const id = decodeURIComponent(route?.[0].exec(this.path)?.[1] ?? "");
-    document.title = `${route ? route[1]() : t("not_found")} · Offhook`;
+    const route = routeOf(this.path);
+    const id = decoded(route?.address.exec(this.path)?.[1] ?? "");
+    document.title = `${route ? route.title() : t("not_found")} · Offhook`;
     return html`<a class="skip" href="#main" @click=${(/** @type {Event} */ event) => { event.preventDefault(); this.find("main")?.focus(); }}>${t("skip")}</a>
       ${this.top()}${this.side()}
       <main id="main" tabindex="-1">
-        <div>${this.bars()}${route ? route[2](id) : html`<h1>${t("not_found")}</h1>`}</div>
+        <div>${this.bars()}${route ? (this.here.has(route) ? route.show(id) : skeleton()) : html`<h1>${t("not_found")}</h1>`}</div>
       </main>
       <off-keys></off-keys>
       ${session.asks ? dialog(t("sign_in.again"), () => html`<p>${t("sign_in.kept")}</p><off-sign-in></off-sign-in>`, null) : nothing}`;
@@ -188,10 +218,20 @@ class App extends Part {
     const lost = !up && this.now - since > LOST_AFTER_MS;
     return html`<div id="bars">
       ${lost ? html`<div class="bar bad" role="alert"><span>${t("live.lost", { at: clock(since), n: Math.max(0, Math.ceil(((retryAt ?? this.now) - this.now) / 1000)) })}</span><button type="button" class="b end" @click=${() => live.retry()}>${t("try_again")}</button></div>` : nothing}
+      ${this.missing && !this.updated_ ? html`<div class="bar bad" role="alert"><span>${t("code.network")}</span><button type="button" class="b end" @click=${() => location.reload()}>${t("reload")}</button></div>` : nothing}
       ${this.updated_ ? html`<div class="bar acc" role="status"><span>${t("updated")}</span><button type="button" class="b end" @click=${() => location.reload()}>${t("reload")}</button></div>` : nothing}
       ${this.health && !this.health.ready ? html`<div class="bar bad" role="status"><span class="wrap">${t("not_ready")}: ${this.health.reasons.join("; ")}</span></div>` : nothing}
       ${this.activation && this.path !== "/numbers" ? html`<div class="bar warn"><span>${t("activation.banner")}</span><a class="end warnc" href="/numbers">${t("activation.go")}</a></div>` : nothing}
     </div>`;
+  }
+}
+
+/** @param {string} text */
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
   }
 }
 

@@ -74,6 +74,11 @@ export function renewSession() {
   return signInAgain();
 }
 
+/** A page that is only open is not at work: what it asks for later than this after the last key or click says so. */
+const AT_WORK_MS = 60_000;
+let actedAt = Date.now();
+for (const act of ["keydown", "pointerdown", "wheel"]) globalThis.addEventListener?.(act, () => (actedAt = Date.now()), { capture: true, passive: true });
+
 /**
  * @typedef {object} Options
  * @property {unknown} [body]
@@ -108,6 +113,8 @@ async function once(method, path, { body, ifMatch, create, key, signal }) {
   if (ifMatch) headers.set("If-Match", ifMatch);
   if (create) headers.set("If-None-Match", "*");
   if (key) headers.set("Idempotency-Key", key);
+  // The console asks for gauges and follows events by itself, which keeps no session alive.
+  if (Date.now() - actedAt > AT_WORK_MS) headers.set("X-Offhook-Background", "1");
   try {
     return await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body), signal, cache: "no-store", credentials: "same-origin", redirect: "error" });
   } catch (failed) {

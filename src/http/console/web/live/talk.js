@@ -61,8 +61,8 @@ export class Talk extends EventTarget {
 
   async load() {
     try {
-      const { data: call } = await get(path("calls", this.callId));
-      const messages = await all(`${path("calls", this.callId)}/messages`);
+      const where = path("calls", this.callId);
+      const [{ data: call }, messages] = await Promise.all([get(where), all(`${where}/messages`)]);
       this.problem = null;
       this.dispatch({ do: "snapshot", call, messages });
     } catch (thrown) {
