@@ -113,7 +113,7 @@ export class Door {
       for (const [cookie, other] of this.sessions) if (other.id === id) this.sessions.delete(cookie);
       return { status: 204 };
     }
-    const items = [...this.sessions.values()].map(({ id }) => ({ id, current: id === session.id, created_at: "2026-11-30T08:00:00.000Z", last_used_at: new Date().toISOString(), expires_at: "2026-11-30T16:00:00.000Z", address: "127.0.0.1" }));
+    const items = [...this.sessions.values()].map(({ id }) => ({ id, current: id === session.id, began_at: "2026-11-30T08:00:00.000Z", used_at: new Date().toISOString(), expires_at: "2026-11-30T16:00:00.000Z", address: "127.0.0.1" }));
     return { status: 200, body: { items, next_cursor: null } };
   }
 

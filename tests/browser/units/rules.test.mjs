@@ -3,10 +3,10 @@ import assert from "node:assert/strict";
 import { readFileSync, readdirSync } from "node:fs";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
-import { index } from "../preload.mjs";
+import { index, table } from "../lists.mjs";
 
 const web = new URL("../../../src/http/console/web/", import.meta.url);
-const files = /** @type {string[]} */ (readdirSync(web, { recursive: true })).filter((file) => /\.\w+$/.test(file));
+const files = /** @type {string[]} */ (readdirSync(web, { recursive: true })).filter((file) => /\.\w+$/.test(file) && file !== "files.rs");
 const read = (/** @type {string} */ file) => readFileSync(new URL(file, web));
 const own = files.filter((file) => file.endsWith(".js") && !file.startsWith("vendor/"));
 const zipped = (/** @type {string[]} */ some) => some.reduce((sum, file) => sum + gzipSync(read(file)).length, 0);
@@ -44,6 +44,10 @@ test("the sizes hold: 36 modules, 150 kB in all, 12 kB of style, all compressed"
 });
 
 test("index.html preloads what every page and a call need, and no more", () => {
-  assert.equal(String(read("index.html")), index(), "run `node preload.mjs` in tests/browser");
+  assert.equal(String(read("index.html")), index(), "run `npm run lists` in tests/browser");
   assert.ok(index().includes('src="/assets/BUILD/app/main.js"'));
+});
+
+test("the binary has every file", () => {
+  assert.equal(String(read("files.rs")), table(), "run `npm run lists` in tests/browser");
 });

@@ -7,7 +7,7 @@ import { Loaded, Part, prefer, preference } from "../parts/element.js";
 import { badge, facts, problemBar, shown, when } from "../parts/small.js";
 import { LANGUAGE_CODES, language, languageName, setLanguage, t, word } from "../words/words.js";
 
-/** @typedef {{ id: string, current?: boolean, created_at?: string, last_used_at?: string, expires_at?: string, address?: string }} Own */
+/** @typedef {{ id: string, current?: boolean, began_at?: string, used_at?: string, expires_at?: string, address?: string | null }} Own */
 
 class Me extends Part {
   static properties = { problem: { state: true } };
@@ -65,7 +65,7 @@ class Me extends Part {
 
   /** @param {Own[]} list */
   list(list) {
-    return html`<ul class="stack tight">${list.map((own) => html`<li class="row"><span class="wrap">${own.current ? badge("ok", "●", t("me.this_one")) : nothing} ${t("me.since")} ${when(own.created_at)}${own.last_used_at ? html` · ${t("me.used")} ${when(own.last_used_at)}` : nothing}${own.address ? html` · <code>${own.address}</code>` : nothing}${own.expires_at ? html` · ${t("until")} ${when(own.expires_at)}` : nothing}</span>
+    return html`<ul class="stack tight">${list.map((own) => html`<li class="row"><span class="wrap">${own.current ? badge("ok", "●", t("me.this_one")) : nothing} ${t("me.since")} ${when(own.began_at)}${own.used_at ? html` · ${t("me.used")} ${when(own.used_at)}` : nothing}${own.address ? html` · <code>${own.address}</code>` : nothing}${own.expires_at ? html` · ${t("until")} ${when(own.expires_at)}` : nothing}</span>
       <button type="button" class="b end" @click=${() => void this.end(own)}>${t("me.end")}</button></li>`)}</ul>`;
   }
 }

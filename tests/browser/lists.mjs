@@ -1,5 +1,6 @@
-// The modules that index.html preloads: those that every page needs, and those of a call, which is to show fast.
-import { readFileSync, writeFileSync } from "node:fs";
+// Writes the two lists of the console's files: what index.html preloads, which is what every page needs and what a call
+// needs, because it is to show fast; and files.rs, what the binary holds.
+import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 const web = new URL("../../src/http/console/web/", import.meta.url);
@@ -21,4 +22,14 @@ export function index() {
   return html.replace(/( *<script type="module")/, `${lines.join("")}$1`);
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) writeFileSync(new URL("index.html", web), index());
+/** files.rs with the right list. */
+export function table() {
+  const files = /** @type {string[]} */ (readdirSync(web, { recursive: true })).filter((file) => /\.\w+$/.test(file) && file !== "files.rs").sort();
+  const lines = files.map((file) => `    ("${file}", include_bytes!("${file}")),\n`);
+  return `/// The console's files, by \`node lists.mjs\` in tests/browser.\nconst FILES: &[(&str, &[u8])] = &[\n${lines.join("")}];\n`;
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  writeFileSync(new URL("index.html", web), index());
+  writeFileSync(new URL("files.rs", web), table());
+}
