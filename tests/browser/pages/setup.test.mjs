@@ -197,6 +197,18 @@ test("r43 r44 r45 r46 r47 presets: label and content by language, a warning over
   await until(() => gateway.docs.has("/v1/presets/fr/welcome"), "copied");
 }, { path: "/presets" }));
 
+test("Escape does not lose what was typed in a dialog", world(async ({ page }) => {
+  await page.getByRole("button", { name: "Add SMS message" }).click();
+  await page.getByLabel("Content").fill("half a message");
+  await page.keyboard.press("Escape");
+  await page.locator("dialog[open]", { hasText: "Leave without saving?" }).getByRole("button", { name: "Cancel" }).click();
+  await page.getByLabel("Content").waitFor();
+  assert.equal(await page.getByLabel("Content").inputValue(), "half a message");
+  await page.keyboard.press("Escape");
+  await page.getByRole("button", { name: "Leave without saving" }).click();
+  await until(async () => (await page.locator("dialog[open]").count()) === 0, "both are closed");
+}, { path: "/presets" }));
+
 test("a46 removing an opt-out asks for a reason and the last four digits", world(async ({ page, gateway }) => {
   await page.getByRole("button", { name: "Remove +1 206 555 0199" }).click();
   const dialog = page.locator("dialog[open]");

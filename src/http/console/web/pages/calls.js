@@ -120,7 +120,7 @@ class Calls extends Part {
   filterRow() {
     const { caller, queue, agent, state, day } = this.filters;
     const problem = caller.trim() && !/^(anonymous)$/.test(caller.trim()) ? readNumber(caller).problem : null;
-    return html`<div class="cols">
+    return html`<div class="cols filters">
       <div data-filter>${field({ id: "filter-caller", label: t("call.caller"), value: caller, type: "search", hint: problem ? t("calls.whole_number") : "", input: (value) => this.filter({ caller: value }) })}</div>
       ${select({ id: "filter-queue", label: t("queue"), value: queue, options: [["", t("all")], ...(this.queues.data ?? []).map(({ id, name }) => /** @type {[string, string]} */ ([id, name]))], change: (value) => this.filter({ queue: value }) })}
       ${field({ id: "filter-agent", label: t("call.agent"), value: agent, type: "search", input: (value) => this.filter({ agent: value }) })}

@@ -119,10 +119,10 @@ class InCallSms extends Part {
     return this.card(t(closing ? "settings.closing" : "settings.auto_reply"), [of], html`<p>${t(closing ? "settings.closing_text" : "settings.auto_reply_text")}</p>
       ${check({ id: `${of}-on`, label: t(closing ? "settings.closing_on" : "settings.auto_reply_on"), checked: form.value(`${of}.enabled`), change: this.set(`${of}.enabled`), disabled: this.off })}
       ${select({ id: `${of}-language`, label: t("language"), value: language, options, change: (value) => (closing ? (this.closingIn = value) : (this.replyIn = value)) })}
-      <off-textarea .fieldId=${`${of}-text`} .label=${t("settings.text_in", { language: languageName(language) })} .value=${text} .disabled=${this.off} .wrong=${form.wrong(path)?.detail ?? null}
+      <off-textarea .fieldId=${`${of}-text`} .label=${t("settings.text_in", { language: languageName(language, "inside") })} .value=${text} .disabled=${this.off} .wrong=${form.wrong(path)?.detail ?? null}
         @write=${(/** @type {CustomEvent<string>} */ event) => form.set(path, event.detail === "" ? undefined : event.detail)}></off-textarea>
       ${text ? html`<div><span class="meta">${t("preview")}</span><div class="m i" dir="auto">${strange(text)}</div></div>` : nothing}
-      ${missing.length > 0 && form.value(`${of}.enabled`) ? html`<p class="meta warnc">${t("settings.missing_in", { languages: missing.map(languageName).join(", ") })}</p>` : nothing}
+      ${missing.length > 0 && form.value(`${of}.enabled`) ? html`<p class="meta warnc">${t("settings.missing_in", { languages: missing.map((code) => languageName(code, "inside")).join(", ") })}</p>` : nothing}
       ${closing ? nothing : this.replyLimits()}`);
   }
 

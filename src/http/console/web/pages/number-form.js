@@ -10,7 +10,7 @@ import { toast } from "../parts/dialog.js";
 import { t, word } from "../words/words.js";
 
 /** Emits `saved`, and `shut-form`. */
-class NumberForm extends Part {
+export class NumberForm extends Part {
   static properties = { number: { attribute: false }, accounts: { attribute: false }, problem: { state: true }, wrong: { state: true }, added: { state: true } };
 
   constructor() {
@@ -46,6 +46,11 @@ class NumberForm extends Part {
     const { limits } = number;
     Object.assign(this, { label: number.label, account: number.account, purpose: number.purpose, global: number.global_outbound, rate: String(limits.segments_per_second ?? ""), burst: String(limits.burst), day: String(limits.segments_per_day ?? ""), zone: limits.day_zone });
     this.requestUpdate();
+  }
+
+  get isDirty() {
+    const { number, label, account } = this;
+    return number ? label !== number.label || account !== number.account : this.value.trim() !== "" || label.trim() !== "";
   }
 
   get body() {

@@ -242,7 +242,7 @@ class Numbers extends Part {
     if (!open) return nothing;
     const again = () => void this.list.again();
     if (open.does === "add" || open.does === "edit") {
-      return dialog(open.does === "add" ? t("numbers.add") : showNumber(open.number?.number), () => html`<off-number-form .number=${open.number ?? null} .accounts=${data.accounts} @saved=${again} @shut-form=${shut}></off-number-form>`, shut);
+      return dialog(open.does === "add" ? t("numbers.add") : showNumber(open.number?.number), () => html`<off-number-form .number=${open.number ?? null} .accounts=${data.accounts} @saved=${again} @shut-form=${shut}></off-number-form>`, shut, { isDirty: () => /** @type {import("./number-form.js").NumberForm | null} */ (this.find("off-number-form"))?.isDirty ?? false });
     }
     const number = /** @type {Api.Number} */ (open.number);
     if (open.does === "suspend") return dialog(t("suspend.title", { number: showNumber(number.number) }), () => this.suspendForm(number), shut);

@@ -6,7 +6,7 @@ import { all, asProblem, get, path, request } from "../live/api.js";
 import { isBlank, measure } from "../live/counter.js";
 import { live } from "../live/stream.js";
 import { field, select, tabs } from "../parts/controls.js";
-import { ask, dialog, toast } from "../parts/dialog.js";
+import { dialog, toast } from "../parts/dialog.js";
 import { Loaded, Part, say } from "../parts/element.js";
 import { remove, undo } from "../parts/set.js";
 import { badge, empty, problemBar, row, sentence, shown, strange, table } from "../parts/small.js";
@@ -79,14 +79,14 @@ class Presets extends Part {
       ${problemBar(this.problem)}
       <div id="preset-panel" role="tabpanel" aria-label=${languageName(language)}>${inLanguage.length === 0 ? this.none(language, data) : this.rows(inLanguage)}</div>
       ${this.matrix(data)}
-      ${this.edits ? dialog(this.edits.before ? this.edits.before.label : `${t("presets.add")} · ${languageName(language)}`, () => this.form(language), () => void this.shut()) : nothing}
+      ${this.edits ? dialog(this.edits.before ? this.edits.before.label : `${t("presets.add")} · ${languageName(language)}`, () => this.form(language), () => (this.edits = null), { isDirty: () => this.isDirty }) : nothing}
       ${this.addsLanguage ? dialog(t("presets.add_language"), () => this.languageForm(choose), () => (this.addsLanguage = false)) : nothing}`;
   }
 
   /** @param {string} language @param {Data} data */
   none(language, data) {
     const sources = [...new Set(data.presets.map((preset) => preset.language))].filter((code) => code !== language);
-    return html`<div class="card">${empty(t("presets.none", { language: languageName(language) }), session.can("admin") ? html`<div class="row">${sources.map((code) => html`<button type="button" class="b" @click=${() => void this.copyFrom(code, language, data)}>${t("presets.copy_from", { language: languageName(code) })}</button>`)}</div>` : nothing)}</div>`;
+    return html`<div class="card">${empty(t("presets.none", { language: languageName(language, "inside") }), session.can("admin") ? html`<div class="row">${sources.map((code) => html`<button type="button" class="b" @click=${() => void this.copyFrom(code, language, data)}>${t("presets.copy_from", { language: languageName(code, "inside") })}</button>`)}</div>` : nothing)}</div>`;
   }
 
   /** @param {string} from @param {string} to @param {Data} data */
@@ -154,11 +154,6 @@ class Presets extends Part {
     if (!preset) return;
     const { etag } = await get(path("presets", preset.language, preset.id)).catch(() => ({ etag: null }));
     if (this.edits?.before === preset) this.edits.etag = etag;
-  }
-
-  async shut() {
-    if (this.isDirty && !(await ask({ title: t("leave.title"), text: t("leave.text"), action: t("leave"), danger: true }))) return this.requestUpdate();
-    this.edits = null;
   }
 
   /** @param {string} language */

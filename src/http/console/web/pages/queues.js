@@ -192,7 +192,7 @@ class QueuePage extends Part {
     return html`<div class="cols">
         ${field({ id: "queue-name", label: t("queue.name"), value: form.value("name"), required: true, disabled, wrong: wrong("name"), input: (value) => form.set("name", value) })}
         ${select({ id: "queue-parent", label: t("queue.parent"), value: form.value("parent") ?? "", disabled, wrong: wrong("parent"), options: [["", t("queue.no_parent")], ...queues.filter(({ id }) => !below.has(id)).map(({ id, name }) => /** @type {[string, string]} */ ([id, name]))], change: (value) => form.set("parent", value || null) })}
-        ${select({ id: "queue-language", label: t("language"), value: form.value("language") ?? "", disabled, wrong: wrong("language"), options: languageOptions(languages, form.value("language"), t("queue.inherit_language", { language: languageName(parent?.effective.language ?? language) })), change: (value) => form.set("language", value || null) })}
+        ${select({ id: "queue-language", label: t("language"), value: form.value("language") ?? "", disabled, wrong: wrong("language"), options: languageOptions(languages, form.value("language"), t("queue.inherit_language", { language: languageName(parent?.effective.language ?? language, "inside") })), change: (value) => form.set("language", value || null) })}
       </div>
       ${radios({ name: "queue-switch", legend: t("queue.switch"), value: own === null ? "" : String(own), disabled: disabled || !on, hint: on ? "" : t("queues.switch_off"),
         options: [["", parent ? t("queue.inherit_from", { queue: parent.name, state: inherited ? t("on") : t("off") }) : t("queue.inherit", { state: inherited ? t("on") : t("off") })], ["true", t("on")], ["false", t("off")]],

@@ -185,7 +185,7 @@ class Medium extends Part {
     return html`<button type="button" class="tile" aria-label="${kind}${bytes}" @click=${this.open}>
         ${this.url && this.isPhoto ? html`<img src=${this.url} alt="" @load=${() => this.emit("grown")} />` : html`<span>${this.isVideo ? "▶ " : ""}${kind}${bytes}</span>`}
       </button>
-      ${this.isOpen ? dialog(kind, () => this.view(), () => (this.isOpen = false), "view") : nothing}`;
+      ${this.isOpen ? dialog(kind, () => this.view(), () => (this.isOpen = false), { kind: "view" }) : nothing}`;
   }
 
   view() {

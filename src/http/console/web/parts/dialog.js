@@ -6,7 +6,7 @@ import { Part, uid } from "./element.js";
 
 /** `<off-dialog>`: shown as long as it stands in the page; emits `shut` when a person closes it. */
 export class Dialog extends Part {
-  static properties = { label: { attribute: false }, content: { attribute: false }, kind: { attribute: false }, stays: { attribute: false } };
+  static properties = { label: { attribute: false }, content: { attribute: false }, kind: { attribute: false }, stays: { attribute: false }, isDirty: { attribute: false } };
 
   constructor() {
     super();
@@ -14,14 +14,25 @@ export class Dialog extends Part {
     this.kind = "";
     /** Whether it has no way out but what it asks for. */
     this.stays = false;
+    /** Whether closing it would lose something. */
+    this.isDirty = () => false;
     /** @type {() => unknown} */
     this.content = () => nothing;
     this.titleId = uid("dialog");
   }
 
   /** @override */
-  firstUpdated() {
-    this.dialog?.showModal();
+  async firstUpdated() {
+    // What is inside renders first, so that the field with `autofocus` is there to get the focus.
+    const inside = [...(this.dialog?.querySelectorAll("*") ?? [])];
+    await Promise.all(inside.map((element) => (element instanceof Part ? element.updateComplete : null)));
+    if (this.isConnected) this.dialog?.showModal();
+  }
+
+  async closed() {
+    const stays = this.stays || (this.isDirty() && !(await ask({ title: t("leave.title"), text: t("leave.text"), action: t("leave"), danger: true })));
+    if (!stays) this.emit("shut");
+    else if (this.isConnected) this.dialog?.showModal();
   }
 
   get dialog() {
@@ -30,7 +41,7 @@ export class Dialog extends Part {
 
   /** @override */
   render() {
-    return html`<dialog class=${this.kind} aria-labelledby=${this.titleId} @close=${() => (this.stays ? this.dialog?.showModal() : this.emit("shut"))}>
+    return html`<dialog class=${this.kind} aria-labelledby=${this.titleId} @close=${this.closed}>
       <div class="inside"><h2 id=${this.titleId}>${this.label}</h2>${this.content()}</div>
     </dialog>`;
   }
@@ -39,10 +50,11 @@ customElements.define("off-dialog", Dialog);
 
 /**
  * A dialog from the side of a page's template.
- * @param {string} label @param {() => unknown} content @param {(() => void) | null} shut null for one that stays @param {string} [kind]
+ * @param {string} label @param {() => unknown} content @param {(() => void) | null} shut null for one that stays
+ * @param {{ kind?: string, isDirty?: () => boolean }} [options]
  */
-export function dialog(label, content, shut, kind = "") {
-  return html`<off-dialog .label=${label} .content=${content} .kind=${kind} .stays=${shut === null} @shut=${(/** @type {Event} */ event) => {
+export function dialog(label, content, shut, { kind = "", isDirty = () => false } = {}) {
+  return html`<off-dialog .label=${label} .content=${content} .kind=${kind} .stays=${shut === null} .isDirty=${isDirty} @shut=${(/** @type {Event} */ event) => {
     event.stopPropagation();
     shut?.();
   }}></off-dialog>`;

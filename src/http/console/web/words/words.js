@@ -68,12 +68,12 @@ function format(name, make) {
   return formats.get(key);
 }
 
-/** A language by its name, like Italian. @param {string | null | undefined} code */
-export function languageName(code) {
+/** A language by its name, like Italian. @param {string | null | undefined} code @param {"alone" | "inside"} [place] of a sentence, where some languages write it small */
+export function languageName(code, place = "alone") {
   if (!code) return "";
   try {
     const name = format("languages", () => new Intl.DisplayNames([current], { type: "language" })).of(code) ?? code;
-    return name.charAt(0).toUpperCase() + name.slice(1);
+    return place === "inside" ? name : name.charAt(0).toUpperCase() + name.slice(1);
   } catch {
     return code;
   }
