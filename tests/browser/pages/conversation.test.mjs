@@ -16,7 +16,7 @@ const under = (page, text) => page.locator("off-conversation .under", { hasText:
 /** @param {import("playwright-core").Page} page */
 const bubbles = (page) => page.locator("off-conversation .m").allInnerTexts();
 
-test("r40 a delivered text is three clicks from the sign-in, and the phone answers with a photo", world(async ({ page }) => {
+test("r39 r40 a preset is delivered by two clicks, and the phone answers with a photo", world(async ({ page }) => {
   await page.getByRole("button", { name: /^Ring from/ }).click();
   await page.getByRole("button", { name: "Welcome" }).click();
   await under(page, "Delivered").waitFor();
@@ -28,7 +28,7 @@ test("r40 a delivered text is three clicks from the sign-in, and the phone answe
   await page.locator("off-gateway", { hasText: "media.ready" }).waitFor();
 }));
 
-test("r51 r52 r53 when the call ends, composer and presets are gone and a late text is a line without its text", world(async ({ page }) => {
+test("r51 r52 r53 r56 r60 the call's end takes the composer away, and a late text is a line", world(async ({ page }) => {
   await page.getByRole("button", { name: /^Ring from/ }).click();
   await page.getByRole("button", { name: "Welcome" }).click();
   await under(page, "Delivered").waitFor();
@@ -43,7 +43,7 @@ test("r51 r52 r53 when the call ends, composer and presets are gone and a late t
   assert.ok(!(await page.locator("off-conversation").innerText()).includes("secret late words"));
 }));
 
-test("r50 at 919 characters the counter is red, Send is off, and nothing is cut", world(async ({ page }) => {
+test("r50 at 919 characters the counter is red, Send is off and nothing is cut", world(async ({ page }) => {
   const text = "a".repeat(919);
   await page.fill("off-composer textarea", text);
   assert.ok(await page.getByRole("button", { name: "Send" }).isDisabled());
@@ -96,7 +96,7 @@ test("a refused text and a 503 return to the composer with the reason", world(as
   }
 }, CALL));
 
-test("a draft is kept for its call", world(async ({ page, origin }) => {
+test("r48 an own text is kept as a draft for its call", world(async ({ page, origin }) => {
   await page.fill("off-composer textarea", "not sent yet");
   await page.goto(`${origin}/calls`);
   await page.goto(`${origin}/calls/c-1`);
@@ -104,7 +104,7 @@ test("a draft is kept for its call", world(async ({ page, origin }) => {
   assert.equal(await page.inputValue("off-composer textarea"), "not sent yet");
 }, CALL));
 
-test("r42 switching to presets only takes the composer away at once", world(async ({ page, gateway }) => {
+test("r42 presets only takes the composer away at once", world(async ({ page, gateway }) => {
   await page.waitForSelector("off-composer textarea");
   gateway.change("/v1/settings", { ...gateway.docs.get("/v1/settings"), presets_only: true });
   await page.getByText("Only preset messages can be sent").waitFor();

@@ -22,7 +22,13 @@ test("r14 r38 the switch acts by Set only, and can be undone", world(async ({ pa
   await until(() => gateway.docs.get("/v1/settings").in_call_sms === true, "it is undone");
 }, SETTINGS));
 
-test("r36 r37 the switches for non-US numbers are two, with one Set", world(async ({ page, gateway }) => {
+test("r25 phone number management is a click from In-call SMS", world(async ({ page }) => {
+  await page.getByRole("link", { name: "Phone number management" }).click();
+  await page.waitForURL("**/numbers");
+  await page.locator("table").waitFor();
+}, SETTINGS));
+
+test("r33 r34 r35 r36 r37 the non-US switches are two, with the reason and one Set", world(async ({ page, gateway }) => {
   const non = card(page, "Non-US numbers");
   await non.getByRole("switch", { name: "Wait-time SMS to non-US numbers" }).click();
   await non.getByRole("button", { name: "Set", exact: true }).click();
@@ -30,7 +36,7 @@ test("r36 r37 the switches for non-US numbers are two, with one Set", world(asyn
   assert.deepEqual(gateway.docs.get("/v1/settings").non_us, { in_call: false, wait_time: true, rule: "plus_one" });
 }, SETTINGS));
 
-test("r42 r49 where agents may send presets only, the other checkbox is shown as without effect", world(async ({ page, gateway }) => {
+test("r41 r42 r49 presets only shows the checkbox of own texts as without effect", world(async ({ page, gateway }) => {
   const session = card(page, "In-call SMS session");
   await session.getByLabel("Agents may send only these messages").check();
   await session.getByText("Without effect while agents may send only preset messages.").waitFor();
@@ -38,7 +44,7 @@ test("r42 r49 where agents may send presets only, the other checkbox is shown as
   await until(() => gateway.docs.get("/v1/settings").presets_only === true, "presets only");
 }, SETTINGS));
 
-test("r55 r57 r59 closing and auto-reply are set per language", world(async ({ page, gateway }) => {
+test("r54 r55 r57 r58 r59 r61 closing and auto-reply are set per language", world(async ({ page, gateway }) => {
   for (const [title, field] of /** @type {const} */ ([["Closing message", "closing"], ["Auto-reply message", "auto_reply"]])) {
     const one = card(page, title);
     await one.getByLabel("Language").selectOption("it");
@@ -94,7 +100,7 @@ test("unsaved changes are not left without a question", world(async ({ page }) =
   await page.waitForURL("**/numbers");
 }, SETTINGS));
 
-test("r26 r28 r29 a number is added in any dress, with its label, and the dialog stays for the next", world(async ({ page, gateway }) => {
+test("r26 r27 r28 r29 a number is added in any dress, and the dialog stays for the next", world(async ({ page, gateway }) => {
   await page.getByRole("button", { name: "Add a number" }).click();
   const dialog = page.locator("dialog[open]");
   await dialog.getByLabel("Number", { exact: true }).fill("(206) 555-0105");
@@ -113,7 +119,7 @@ test("r26 r28 r29 a number is added in any dress, with its label, and the dialog
   await dialog.getByText("already in the list").waitFor();
 }, { path: "/numbers" }));
 
-test("r30 r32 all unverified numbers are verified at once, row by row, with the exact words", world(async ({ page, gateway }) => {
+test("r15 r30 r32 unverified numbers are verified at once, with the exact words", world(async ({ page, gateway }) => {
   await page.getByRole("button", { name: "Select all unverified" }).click();
   await page.getByRole("button", { name: "Verify (2)" }).click();
   const row = (/** @type {string} */ text) => page.locator("tr", { hasText: text });
@@ -123,7 +129,7 @@ test("r30 r32 all unverified numbers are verified at once, row by row, with the 
   assert.equal(gateway.seen.filter(({ path }) => path === "/v1/numbers/verify").length, 1);
 }, { path: "/numbers" }));
 
-test("r16 r17 the first number is activated in one go, and the section is gone after it", world(async ({ page, gateway }) => {
+test("r16 r17 the first number is activated in one go, and the section is gone", world(async ({ page, gateway }) => {
   await page.getByText("Activate your first number").waitFor();
   await page.getByLabel("US (+1) phone number").fill("+39 347 123 4567");
   await page.getByRole("button", { name: "Activate", exact: true }).click();
@@ -142,7 +148,7 @@ test("r16 while activation is required every page says so", world(async ({ page 
   await page.getByText("Activate your first number").waitFor();
 }, { path: "/calls", setUp: ({ gateway }) => { for (const [path] of gateway.under("/v1/numbers/")) gateway.docs.delete(`/v1/numbers/${path}`); } }));
 
-test("r19 r21 r31 pickers say beforehand why a number cannot be taken", world(async ({ page, gateway }) => {
+test("r18 r19 r20 r21 r31 pickers say beforehand why a number cannot be taken", world(async ({ page, gateway }) => {
   await page.getByLabel("Inbound numbers", { exact: true }).first().focus();
   const options = page.getByRole("listbox", { name: "Inbound numbers" }).getByRole("option");
   const text = (await options.allInnerTexts()).join("\n");
@@ -166,7 +172,7 @@ test("a refusal of the machine stands at the field that it concerns", world(asyn
   assert.equal(await page.getByLabel("Name").inputValue(), "Billing, new");
 }, { path: "/queues/billing" }));
 
-test("r62 r63 a queue inherits, is on or is off, and is greyed while the environment is off", world(async ({ page, gateway }) => {
+test("r62 r63 a queue inherits, is on or off, and is greyed while all is off", world(async ({ page, gateway }) => {
   await page.getByLabel("Inherit from Support (now On)").waitFor();
   await page.getByLabel("Off", { exact: true }).check();
   await page.getByRole("button", { name: "Set", exact: true }).click();
@@ -176,7 +182,7 @@ test("r62 r63 a queue inherits, is on or is off, and is greyed while the environ
   assert.ok(await page.getByLabel("Off", { exact: true }).isDisabled());
 }, { path: "/queues/billing" }));
 
-test("r43 r44 r45 r46 r47 presets: label and content by language, a warning over one segment, then an empty form", world(async ({ page, gateway }) => {
+test("r43 r44 r45 r46 r47 a preset has a language, a label and a warning, then comes the next", world(async ({ page, gateway }) => {
   await page.getByRole("tab", { name: "Italian" }).click();
   await page.getByRole("button", { name: "Add SMS message" }).click();
   const dialog = page.locator("dialog[open]");
