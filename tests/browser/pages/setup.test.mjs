@@ -152,7 +152,7 @@ test("r18 r19 r20 r21 r31 pickers say beforehand why a number cannot be taken", 
   await page.getByLabel("Inbound numbers", { exact: true }).first().focus();
   const options = page.getByRole("listbox", { name: "Inbound numbers" }).getByRole("option");
   const text = (await options.allInnerTexts()).join("\n");
-  for (const reason of ["inbound of Sales: one queue only", "outbound only, held by Support", "not verified yet", "its verification failed"]) assert.ok(text.includes(reason), `${reason} in ${text}`);
+  for (const reason of ["is for chat SMS", "is the global outbound number", "inbound of Sales: one queue only", "outbound only, held by Support", "not verified yet", "its verification failed"]) assert.ok(text.includes(reason), `${reason} in ${text}`);
   await options.filter({ hasText: "Pool 2" }).click({ force: true });
   assert.equal(await page.locator(".chip").count(), 0);
   gateway.change("/v1/numbers/+12065550103", { ...gateway.docs.get("/v1/numbers/+12065550103"), verification: gateway.docs.get("/v1/numbers/+12065550100").verification });
@@ -161,7 +161,19 @@ test("r18 r19 r20 r21 r31 pickers say beforehand why a number cannot be taken", 
   await options.filter({ hasText: "Pool 2" }).click();
   await page.getByRole("button", { name: "Set", exact: true }).click();
   await until(() => gateway.docs.get("/v1/queues/billing").inbound_numbers.length === 1, "the queue has it");
-}, { path: "/queues/billing" }));
+  await page.getByLabel("Inbound numbers", { exact: true }).first().press("ArrowDown");
+  await options.filter({ hasText: "Second" }).click();
+  await page.getByRole("button", { name: "Set", exact: true }).click();
+  await until(() => gateway.docs.get("/v1/queues/billing").inbound_numbers.length === 2, "the queue has both");
+}, {
+  path: "/queues/billing",
+  setUp: ({ gateway }) => {
+    const usual = gateway.docs.get("/v1/numbers/+12065550100");
+    for (const [digits, more] of /** @type {const} */ ([["0106", { label: "Chat", purpose: "chat" }], ["0107", { label: "Global", global_outbound: true }], ["0108", { label: "Second" }]])) {
+      gateway.docs.set(`/v1/numbers/+1206555${digits}`, { ...usual, ...more });
+    }
+  },
+}));
 
 test("a refusal of the machine stands at the field that it concerns", world(async ({ page, gateway }) => {
   const detail = "+12065550100 is an inbound number of Support: take it out there first";
