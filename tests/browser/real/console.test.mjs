@@ -90,10 +90,12 @@ test("r26 r30 a number is added, verified, suspended, resumed and deleted", opti
   await page.goto(`${origin}/numbers`);
   await page.getByRole("button", { name: "Add a number" }).click();
   const dialog = page.locator("dialog[open]");
-  await dialog.getByLabel("Number", { exact: true }).fill("+1 (206) 555-0188");
-  await dialog.getByLabel("Label").fill("Line 0188");
+  const digits = String(1000 + Math.floor(Math.random() * 9000));
+  const label = `Line ${digits}`;
+  await dialog.getByLabel("Number", { exact: true }).fill(`+1 (206) 556-${digits}`);
+  await dialog.getByLabel("Label").fill(label);
   await dialog.getByRole("button", { name: "Add a number" }).click();
-  const row = page.locator("tr", { hasText: "Line 0188" });
+  const row = page.locator("tr", { hasText: label });
   await row.getByText("Not verified").waitFor();
   await row.getByRole("button", { name: "Verify" }).click();
   await row.getByText(/Verified for SMS messaging only|Failed/).waitFor();
