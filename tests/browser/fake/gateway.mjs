@@ -152,11 +152,16 @@ export class Gateway {
     return { ...call, sms: this.sms(call) };
   }
 
+  /** Ids rise as messages are accepted. */
+  #messageId() {
+    return `msg_${String(this.messages.size + 1).padStart(12, "0")}`;
+  }
+
   /** @param {any} call @param {string} kind @param {string} text @param {object} more */
   send(call, kind, text, more = {}) {
     const { encoding, segments } = measure(text);
     if (!call.our_number) call.our_number = this.docs.get(`/v1/queues/${call.queue}`)?.inbound_numbers[0] ?? "+12065550102";
-    const message = { id: `msg_${randomBytes(6).toString("hex")}`, call_id: call.id, direction: "outbound", kind, state: "queued", from: call.our_number, to: call.caller, text, encoding, segments, warnings: [], estimated_wait_ms: 0, media: [], agent: null, smart_action: null, client_ref: null, error: null, created_at: new Date().toISOString(), ...more };
+    const message = { id: this.#messageId(), call_id: call.id, direction: "outbound", kind, state: "queued", from: call.our_number, to: call.caller, text, encoding, segments, warnings: [], estimated_wait_ms: 0, media: [], agent: null, smart_action: null, client_ref: null, error: null, created_at: new Date().toISOString(), ...more };
     this.messages.set(message.id, message);
     this.emit("message.queued", message, call.id);
     void this.#carry(message, call);
@@ -198,7 +203,7 @@ export class Gateway {
       return;
     }
     call.our_number ??= to;
-    const message = { id: `msg_${randomBytes(6).toString("hex")}`, call_id: call.id, direction: "inbound", kind: "inbound", state: "received", from, to, text, encoding: "gsm7", segments: 1, warnings: [], estimated_wait_ms: null, media, agent: null, smart_action: null, client_ref: null, error: null, created_at: new Date().toISOString(), before_hangup: true, reply_blocked: false, opt_out_keyword: /^stop$/i.test(text.trim()) ? "STOP" : null };
+    const message = { id: this.#messageId(), call_id: call.id, direction: "inbound", kind: "inbound", state: "received", from, to, text, encoding: "gsm7", segments: 1, warnings: [], estimated_wait_ms: null, media, agent: null, smart_action: null, client_ref: null, error: null, created_at: new Date().toISOString(), before_hangup: true, reply_blocked: false, opt_out_keyword: /^stop$/i.test(text.trim()) ? "STOP" : null };
     this.messages.set(message.id, message);
     call.usage.received += 1;
     this.emit("message.received", message, call.id);

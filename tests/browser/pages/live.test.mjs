@@ -64,6 +64,54 @@ test("events that are no longer kept load the page again", world(async ({ page, 
   await page.locator("off-conversation .m", { hasText: "second" }).waitFor({ timeout: 8_000 });
 }, CALL));
 
+test("a browser whose clock is five minutes off still says when a text is due", world(async ({ page, context, gateway, origin }) => {
+  gateway.step = 60_000;
+  await context.addInitScript(() => {
+    const now = Date.now.bind(Date);
+    Date.now = () => now() + 300_000;
+  });
+  await page.goto(`${origin}/calls/c-1`);
+  await page.fill("off-composer textarea", "Hello");
+  await page.keyboard.press("Control+Enter");
+  await page.getByText(/Waiting [23]\.\d s: number's rate/).first().waitFor();
+}, CALL));
+
+test("after ten cuts under load every page equals one that was just loaded", world(async ({ page, gateway, door, origin }) => {
+  gateway.step = 20;
+  const tabs = [page];
+  for (const path of ["/calls", "/numbers", "/queues", "/presets", "/opt-outs", "/settings/in-call-sms"]) tabs.push(await page.context().newPage().then(async (tab) => (await tab.goto(origin + path), tab)));
+  const call = gateway.calls.get("c-1");
+  for (let n = 0; n < 10; n += 1) {
+    for (let m = 0; m < 5; m += 1) {
+      gateway.receive("+12065550142", { to: "+12065550100", text: `in ${n}.${m}` });
+      gateway.send(call, "custom", `out ${n}.${m}`);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    gateway.change("/v1/numbers/+12065550103", { ...gateway.docs.get("/v1/numbers/+12065550103"), label: `Pool ${n}` });
+    gateway.change("/v1/queues/billing", { ...gateway.docs.get("/v1/queues/billing"), name: `Billing ${n}` });
+    gateway.change("/v1/presets/en/wait", { ...gateway.docs.get("/v1/presets/en/wait"), label: `Wait ${n}` });
+    gateway.change("/v1/settings", { ...gateway.docs.get("/v1/settings"), max_wait_ms: 10_000 + n * 1000 });
+    door.down = n % 2 === 0;
+    door.cut();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    door.down = false;
+  }
+  const shown = (/** @type {import("playwright-core").Page} */ tab) => tab.evaluate("document.querySelector('main').innerText + [...document.querySelectorAll('main input, main textarea, main select')].map((element) => element.value).join()");
+  for (const tab of tabs) {
+    const fresh = await page.context().newPage();
+    await fresh.goto(tab.url());
+    await fresh.waitForSelector("h1");
+    let [a, b] = ["", "-"];
+    for (let tries = 0; a !== b && tries < 60; tries += 1) {
+      await new Promise((resolve) => setTimeout(resolve, 250));
+      [a, b] = /** @type {string[]} */ (await Promise.all([shown(tab), shown(fresh)]));
+    }
+    assert.equal(a, b, tab.url());
+    await fresh.close();
+  }
+  assert.equal(await page.locator("off-conversation .m").count(), 100);
+}, CALL));
+
 test("an upgraded gateway offers to reload", world(async ({ page, gateway, door }) => {
   await page.locator("off-conversation").waitFor();
   gateway.me = { ...gateway.me, build: "build-2" };

@@ -54,9 +54,10 @@ test("the link leads to a delivered text in five clicks", options, async () => {
 });
 
 test("r48 r52 an own text arrives, an answer comes back, and a late text is a line", options, async () => {
-  await page.fill("off-composer textarea", "Own words “here” 😀");
+  const own = `Own words “here” 😀 ${Date.now()}`;
+  await page.fill("off-composer textarea", own);
   await page.keyboard.press("Control+Enter");
-  await page.locator("off-phone .m.i", { hasText: "Own words" }).waitFor();
+  await page.locator("off-phone .m.i", { hasText: own }).waitFor();
   await page.fill("#phone-text", "An answer <b>bold</b>");
   await page.keyboard.press("Enter");
   await page.locator("off-conversation .m.i", { hasText: "An answer <b>bold</b>" }).waitFor();

@@ -108,6 +108,13 @@ test("bubbles stand in the order in which the gateway took them", () => {
   assert.deepEqual(state.entries.map((entry) => entry.message.id), ["a", "b", ""]);
 });
 
+test("a text of ours takes the place that the gateway gave it", () => {
+  const at = (/** @type {number} */ second) => ({ created_at: `2026-11-30T10:00:0${second}.000Z` });
+  const send = { do: "send", message: message("", "queued", { client_ref: "r", ...at(9) }) };
+  const state = after(send, event("message.received", message("b", "received", at(3))), { do: "accepted", ref: "r", message: message("m", "queued", { client_ref: "r", ...at(2) }) });
+  assert.deepEqual(state.entries.map((entry) => [entry.key, entry.message.id]), [["r", "m"], ["b", "b"]]);
+});
+
 test("a51 a medium goes from pending to ready, and not back", () => {
   const pending = { id: "med_1", state: "pending", content_type: "image/jpeg" };
   const ready = { id: "med_1", state: "ready", content_type: "image/jpeg", bytes: 9, url: "/v1/media/med_1" };

@@ -88,6 +88,22 @@ for (const act of ["keydown", "pointerdown", "wheel"]) globalThis.addEventListen
  * @property {AbortSignal} [signal]
  */
 
+/** A browser's clock may be wrong: by how much it differs from the gateway's, where that is more than the second that a header has. */
+let skewMs = 0;
+
+/** @param {Response} response */
+function compareClocks(response) {
+  const theirs = Date.parse(response.headers.get("Date") ?? "");
+  if (Number.isNaN(theirs)) return;
+  const skew = theirs - Date.now();
+  skewMs = Math.abs(skew) > 3_000 ? skew : 0;
+}
+
+/** The gateway's time. */
+export function gatewayNow() {
+  return Date.now() + skewMs;
+}
+
 /**
  * @param {string} method
  * @param {string} path
@@ -116,7 +132,9 @@ async function once(method, path, { body, ifMatch, create, key, signal }) {
   // The console asks for gauges and follows events by itself, which keeps no session alive.
   if (Date.now() - actedAt > AT_WORK_MS) headers.set("X-Offhook-Background", "1");
   try {
-    return await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body), signal, cache: "no-store", credentials: "same-origin", redirect: "error" });
+    const response = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body), signal, cache: "no-store", credentials: "same-origin", redirect: "error" });
+    compareClocks(response);
+    return response;
   } catch (failed) {
     if (signal?.aborted) throw failed;
     throw new Problem(0, { code: "network" });

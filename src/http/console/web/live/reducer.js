@@ -115,17 +115,23 @@ function message(state, found) {
     (entry) => entry.message.id === found.id || (entry.progress !== null && !!found.client_ref && entry.message.client_ref === found.client_ref),
   );
   if (at < 0) return { ...state, entries: inOrder(state.entries, { key: found.client_ref ?? found.id, message: found, progress: null }) };
-  const entries = [...state.entries];
-  const before = entries[at];
-  entries[at] = { key: before.key, message: before.progress === null ? newer(before.message, found) : kept(before.message, found), progress: null };
-  return { ...state, entries };
+  const before = state.entries[at];
+  const others = state.entries.filter((entry) => entry !== before);
+  // A text of ours takes the place that the gateway gave it.
+  if (before.progress !== null) return { ...state, entries: inOrder(others, { key: before.key, message: kept(before.message, found), progress: null }) };
+  return { ...state, entries: state.entries.with(at, { ...before, message: newer(before.message, found) }) };
 }
 
-/** By the time of acceptance; texts of ours that are under way stay last. @param {Entry[]} entries @param {Entry} entry */
+/** In the gateway's order; texts of ours that are under way stay last. @param {Entry[]} entries @param {Entry} entry */
 function inOrder(entries, entry) {
   let at = entries.length;
-  while (at > 0 && (entries[at - 1].progress !== null || entries[at - 1].message.created_at > entry.message.created_at)) at -= 1;
+  while (at > 0 && (entries[at - 1].progress !== null || isBefore(entry.message, entries[at - 1].message))) at -= 1;
   return [...entries.slice(0, at), entry, ...entries.slice(at)];
+}
+
+/** Ids rise as the gateway accepts messages, so they decide within a millisecond. @param {Message} a @param {Message} b */
+function isBefore(a, b) {
+  return a.created_at === b.created_at ? a.id < b.id : a.created_at < b.created_at;
 }
 
 /** What both say of a message: the further state, and texts and media that the other leaves out. @param {Message} before @param {Message} after */

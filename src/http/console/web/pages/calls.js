@@ -17,6 +17,8 @@ import "../parts/conversation.js";
 const PAGE = 50;
 /** Waits after a key in a filter. */
 const TYPING_MS = 300;
+/** Counts of texts follow the messages, which may be many: they are looked at this often at most. */
+const COUNTS_EVERY_MS = 2_000;
 
 class Calls extends Part {
   static properties = { news: { state: true }, moreProblem: { state: true } };
@@ -34,6 +36,8 @@ class Calls extends Part {
     this.moreProblem = null;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.typing = undefined;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.counting = undefined;
   }
 
   /** @override */
@@ -64,14 +68,28 @@ class Calls extends Part {
   }
 
   /** @param {import("../live/reducer.js").Event} event */
-  heard({ type, data }) {
+  heard({ type, data, call_id: of }) {
     const { data: list } = this.list;
+    if (type === "directory.changed" && ["queues", "directory"].includes(data.resource)) void this.queues.again();
+    if (type.startsWith("message.") && list?.items.some(({ id }) => id === of)) this.counting ??= setTimeout(() => void this.count(), COUNTS_EVERY_MS);
     if (!list || !type.startsWith("call.")) return;
     const at = list.items.findIndex((call) => call.id === data.id);
     if (at >= 0) {
       list.items[at] = data;
       this.requestUpdate();
     } else if (type === "call.started" && this.isWanted(data)) this.news = new Set(this.news).add(data.id);
+  }
+
+  /** Takes up what has changed in the rows of the first page, and moves nothing. */
+  async count() {
+    this.counting = undefined;
+    const page = await this.page("").catch(() => null);
+    const items = this.list.data?.items ?? [];
+    for (const call of page?.items ?? []) {
+      const at = items.findIndex(({ id }) => id === call.id);
+      if (at >= 0) items[at] = call;
+    }
+    this.requestUpdate();
   }
 
   /** @param {Api.Call} call */

@@ -1,6 +1,6 @@
 // One message: its text, its photos, and under it who sent it, what it cost, when, and what became of it.
 import { html, nothing, repeat } from "../vendor/lit.js";
-import { asProblem, path, raw } from "../live/api.js";
+import { asProblem, gatewayNow, path, raw } from "../live/api.js";
 import { clock, duration, languageName, size, t, word } from "../words/words.js";
 import { dialog } from "./dialog.js";
 import { Part } from "./element.js";
@@ -77,7 +77,7 @@ function underOutbound(entry, acts, canSend) {
 /** `Waiting 3 s: number's rate`. @param {Api.Explanation} explanation */
 export function waitWords(explanation) {
   const reason = word("waits", explanation.waiting_for);
-  const left = explanation.due_at ? Date.parse(explanation.due_at) - Date.now() : null;
+  const left = explanation.due_at ? Date.parse(explanation.due_at) - gatewayNow() : null;
   return left === null ? t("waiting_for", { reason }) : t("waiting", { time: duration(left), reason });
 }
 
