@@ -14,6 +14,8 @@ const LOOKS = /** @type {const} */ ([
   ["light, English", { colorScheme: "light", locale: "en-US" }],
   ["dark, Italian", { colorScheme: "dark", locale: "it-IT" }],
   ["320 px", { viewport: { width: 320, height: 700 } }],
+  ["1024 px", { viewport: { width: 1024, height: 700 } }],
+  ["920 px", { viewport: { width: 920, height: 700 } }],
   ["200 %", { viewport: { width: 680, height: 400 }, deviceScaleFactor: 2 }],
 ]);
 

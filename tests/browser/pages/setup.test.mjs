@@ -66,6 +66,7 @@ test("two admins on different fields lose nothing, and on the same field choose 
   await closing.getByLabel("Text in English").fill("Mine again");
   gateway.change("/v1/settings", { ...settings(), closing: { ...settings().closing, texts: { ...settings().closing.texts, en: "Bruno's" } } });
   await closing.getByRole("button", { name: "Set", exact: true }).click();
+  await closing.getByText("Text in English: you and somebody else changed it").waitFor();
   await closing.getByText("Changed by bruno,").waitFor();
   await closing.getByText("Bruno's").first().waitFor();
   assert.equal(settings().closing.texts.en, "Bruno's");

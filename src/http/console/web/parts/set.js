@@ -1,7 +1,7 @@
 // Saving: a card with its own Set, what stands in its way, and ten seconds to undo it (R38).
 import { html, nothing } from "../vendor/lit.js";
 import { asProblem, get, request } from "../live/api.js";
-import { t } from "../words/words.js";
+import { languageName, t } from "../words/words.js";
 import { toast } from "./dialog.js";
 import { say } from "./element.js";
 import { problemBar, sentence, strange, when } from "./small.js";
@@ -33,7 +33,7 @@ export function saveTrouble(form, conflicts = form.conflicts) {
     ${problemBar(form.problem)}
     ${conflicts.map((conflict) => html`<div class="bar warn" role="alert">
       <div class="stack tight">
-        <b>${t("conflict", { field: conflict.path })}</b>
+        <b>${t("conflict", { field: fieldName(conflict.path) })}</b>
         <div class="cols">
           <div><h3>${t("conflict.mine")}</h3><p class="wrap">${said(conflict.mine)}</p><button type="button" class="b" @click=${() => form.choose(conflict, "mine")}>${t("conflict.keep_mine")}</button></div>
           <div><h3>${t("conflict.theirs")}</h3><p class="wrap">${said(conflict.theirs)}</p><button type="button" class="b" @click=${() => form.choose(conflict, "theirs")}>${t("conflict.take_theirs")}</button></div>
@@ -41,6 +41,22 @@ export function saveTrouble(form, conflicts = form.conflicts) {
         ${byWhom(form)}
       </div>
     </div>`)}`;
+}
+
+/** Fields by the words that stand at them. @type {Record<string, import("../words/words.js").Key>} */
+const FIELDS = {
+  in_call_sms: "page.in_call_sms", "non_us.in_call": "settings.non_us_in_call", "non_us.wait_time": "settings.non_us_wait", "non_us.rule": "settings.rule", presets_only: "settings.presets_only",
+  custom_messages: "settings.custom", "closing.enabled": "settings.closing_on", "auto_reply.enabled": "settings.auto_reply_on", "auto_reply.quiet_minutes": "settings.quiet", "auto_reply.per_day": "settings.per_day",
+  "auto_reply.unknown_sender": "settings.unknown", max_wait_ms: "settings.max_wait", call_lease_minutes: "settings.lease", retention_days: "settings.retention", media_retention_days: "settings.media_retention",
+  default_language: "settings.default_language", call_types: "settings.call_types", name: "queue.name", parent: "queue.parent", language: "language", inbound_numbers: "queue.inbound", outbound_numbers: "queue.outbound",
+  default_outbound: "queue.default",
+};
+
+/** @param {string} path */
+function fieldName(path) {
+  const language = /\.texts\.(.+)$/.exec(path)?.[1];
+  if (language) return t("settings.text_in", { language: languageName(language, "inside") });
+  return FIELDS[path] ? t(FIELDS[path]) : path;
 }
 
 /** @param {unknown} value */
