@@ -1,5 +1,5 @@
-/// The console's files, by `node lists.mjs` in tests/browser.
-const FILES: &[(&str, &[u8])] = &[
+/// Every file of the console, by its path in this folder.
+static FILES: &[(&str, &[u8])] = &[
     ("app/keys.js", include_bytes!("app/keys.js")),
     ("app/main.js", include_bytes!("app/main.js")),
     ("app/routes.js", include_bytes!("app/routes.js")),
