@@ -3,6 +3,7 @@
 //! A command finds the gateway by its configuration file alone: the door's address, its TLS settings, and a token with
 //! the needed scope.
 
+pub mod console;
 pub mod directory;
 pub mod doctor;
 pub mod erase;

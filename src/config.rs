@@ -13,6 +13,7 @@
 
 mod account;
 pub mod advice;
+mod console;
 mod doors;
 mod encoding;
 #[cfg(feature = "test-support")]
@@ -31,6 +32,7 @@ mod tests;
 mod urls;
 
 pub use account::AccountConfig;
+pub use console::ConsoleConfig;
 pub use doors::{DoorConfig, Doors, Limits, default_address};
 pub use log::Log;
 pub use platform::Endpoint;
@@ -57,6 +59,8 @@ pub struct Config {
     pub listen: Doors,
     /// Tokens that may call the API.
     pub tokens: Vec<Token>,
+    /// The console, and who may use it.
+    pub console: ConsoleConfig,
     /// Endpoints that events are delivered to.
     pub webhooks: Vec<Endpoint>,
     /// Accounts with carriers.
@@ -124,6 +128,7 @@ fn check(reading: &mut Reading<'_>) -> Result<Config, Problems> {
     let limits = doors::limits(&root, reading);
     let listen = listen.map(|doors| doors.with(&limits));
     let (tokens, webhooks) = platform::platform(&root, reading);
+    let console = console::console(&root, reading);
     let accounts = account::accounts(&root, account::CARRIERS, reading);
     let keep = retention::retention(&root, reading);
     let media = media::media(&root, data_dir.as_deref(), reading);
@@ -137,6 +142,7 @@ fn check(reading: &mut Reading<'_>) -> Result<Config, Problems> {
             storage,
             listen,
             tokens,
+            console,
             webhooks,
             accounts,
             limits,
@@ -209,6 +215,12 @@ impl Config {
             let scopes: Vec<_> = token.scopes.iter().map(|scope| scope.label()).collect();
             let hidden = if token.texts { "" } else { ", without texts" };
             let _ = writeln!(text, "token {} for {}{hidden}", token.name, scopes.join(", "));
+        }
+        for person in &self.console.people {
+            let scopes: Vec<_> = person.scopes.iter().map(|scope| scope.label()).collect();
+            let hidden = if person.texts { "" } else { ", without texts" };
+            let by = if person.password.is_some() { "" } else { ", by links only" };
+            let _ = writeln!(text, "person {} for {}{hidden}{by}", person.name, scopes.join(", "));
         }
         for endpoint in &self.webhooks {
             let keys = endpoint.secrets.len();

@@ -28,6 +28,7 @@ use crate::engine::{
     AGAIN_AFTER, CompactionOptions, Compactor, Engine, ErasureParts, ErasureWorker, Handle, Heartbeat, Reads, Stopped,
 };
 use crate::http::api::{self, Api, Tokens};
+use crate::http::console::{Console, Gate, SignInLinks};
 use crate::http::hooks::Hooks;
 use crate::http::ops;
 use crate::journal::Lock;
@@ -39,6 +40,7 @@ use crate::work::{
     Accounts, Endpoint, Intake, Receivers, ReconcileParts, Reconciler, Replays, Verifier, deliver, reconcile, retain,
     send, tick, verify,
 };
+use axum::Router;
 use doors::BoundDoors;
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -134,6 +136,8 @@ pub struct Running {
     pub numbers: usize,
     /// The version of its directory.
     pub directory_version: Position,
+    /// Makes one-time links for the console.
+    pub sign_in: SignInLinks,
     reload: Arc<Reload>,
     readiness: Readiness,
     engine: Arc<Engine>,
@@ -152,11 +156,16 @@ pub struct Running {
 
 impl Running {
     /// Binds the doors that `sockets` does not contain, recovers the data on disk, and starts. The seed is not loaded
-    /// if a directory exists already.
+    /// if a directory exists already. `demo` is what a demo adds to the console.
     ///
     /// If the future is dropped early, a thread that reads the disk is left behind: let the process exit, as after a
     /// kill.
-    pub async fn start(config: Config, seed: Option<Document>, sockets: Sockets) -> Result<Self, StartFailed> {
+    pub async fn start(
+        config: Config,
+        seed: Option<Document>,
+        sockets: Sockets,
+        demo: Option<Router>,
+    ) -> Result<Self, StartFailed> {
         let metrics = observe::install();
         config.accounts.iter().for_each(|account| observe::account(&account.name));
         config.webhooks.iter().for_each(|endpoint| observe::endpoint(&endpoint.name));
@@ -258,7 +267,17 @@ impl Running {
             .with_accounts(accounts.clone())
             .with_endpoints(statuses);
         let api = api.with_erasures(erasing.handle()).with_media(media.store, media_links);
-        let routers = [(Door::Carriers, hooks.router()), (Door::Platform, api::router(api.in_demo(config.demo)))];
+        let gate = Gate {
+            port: addresses[&Door::Console].port(),
+            tls: config.listen.of(Door::Console).tls.is_some(),
+            public_url: config.console.public_url.clone(),
+        };
+        let sign_in = SignInLinks::new(config.console.people.clone(), gate);
+        let api = api.in_demo(config.demo).with_sign_in(sign_in.clone());
+        let limits = config.console.sessions;
+        let console = Console::new(api.clone(), sign_in.clone(), &config.data_dir, limits, demo);
+        let routers =
+            [(Door::Carriers, hooks.router()), (Door::Platform, api::router(api)), (Door::Console, console.router())];
         bound.serve(routers, &stop_doors, &mut doors);
 
         readiness.set(NotReady::Recovering, false);
@@ -268,7 +287,8 @@ impl Running {
             seed_refused,
             numbers,
             directory_version,
-            reload: Arc::new(Reload::new(config, tokens, (accounts, links), keys, reloading)),
+            sign_in,
+            reload: Arc::new(Reload::new(config, tokens, console, (accounts, links), keys, reloading)),
             readiness,
             engine,
             compactor,

@@ -8,6 +8,7 @@
 mod by_hand;
 mod changes;
 mod conversation;
+mod phones;
 mod photo;
 mod picture;
 mod play;
@@ -15,10 +16,13 @@ mod review;
 mod special_cases;
 mod stage;
 
-use crate::config::{self, AccountConfig, Config, Doors, Endpoint, Limits, Log, Storage, default_address, seed};
+use crate::config::{
+    self, AccountConfig, Config, ConsoleConfig, Doors, Endpoint, Limits, Log, Storage, default_address, seed,
+};
 use crate::daemon::systemd::Sockets;
 use crate::daemon::{Ended, Running, StartFailed};
 use crate::http::api::{Scope, Token};
+use crate::http::console::Person;
 use crate::model::{E164, Secret};
 use crate::observe::Door;
 use crate::sim::carrier::{self, CarrierSettings, Kind};
@@ -92,7 +96,8 @@ fn run(kind: Kind, once: bool, data: Option<PathBuf>) -> Result<bool, NoDemo> {
         changes::play(&set, &mut stage).await;
         review::events_of_the_platform(&set, &mut stage).await;
         let well = stage.finish();
-        let by_hand = (!once).then(|| by_hand::ByHand::begin(&set, &stage, &medium));
+        let links = running.as_ref().map(|running| running.sign_in.clone());
+        let by_hand = links.filter(|_| !once).map(|links| by_hand::ByHand::begin(&set, &stage, &medium, links));
         let Some(running) = running else { return Ok(false) };
         // If Ctrl-C cannot be handled, the demo ends at once rather than never.
         let interrupted = async || _ = tokio::signal::ctrl_c().await;
@@ -135,7 +140,8 @@ impl Set {
         let accounts = accounts(&settings, carrier.url())?;
         let config = config(data_dir, accounts, &platform, &platform_settings, once);
         let seed = seed::read(DIRECTORY, &["main".to_owned()])?;
-        let running = Running::start(config, Some(seed), Sockets::default()).await?;
+        let running =
+            Running::start(config, Some(seed), Sockets::default(), Some(phones::router(carrier.remote()))).await?;
         let addresses = running.addresses.clone();
         carrier.gateway_is_at(addresses[&Door::Carriers]);
         let client = Client::new(addresses[&Door::Platform], TOKEN);
@@ -165,6 +171,15 @@ fn config(
         storage: Storage::default(),
         listen: Doors::plain(|door| free(default_address(door), once)),
         tokens: tokens(),
+        console: ConsoleConfig {
+            people: vec![Person {
+                name: "demo".to_owned(),
+                scopes: Scope::ALL.into_iter().collect(),
+                texts: true,
+                password: None,
+            }],
+            ..ConsoleConfig::default()
+        },
         webhooks: vec![Endpoint {
             name: "platform".to_owned(),
             url: platform.url(),

@@ -4,6 +4,7 @@
 
 mod answer;
 pub mod api;
+pub mod console;
 pub mod hooks;
 pub mod ops;
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 #[path = "main/arguments.rs"]
 mod arguments;
+#[path = "main/password.rs"]
+mod password;
 #[path = "main/serve.rs"]
 mod serve;
 #[path = "main/signals.rs"]
@@ -10,10 +12,11 @@ mod signals;
 mod simulate;
 
 use arguments::{
-    Arguments, ClientCertificate, Command, DirectoryCommand, EventsCommand, Gateway, JournalCommand, QuarantineCommand,
-    QuarantinedWebhook,
+    Arguments, ClientCertificate, Command, ConsoleCommand, DirectoryCommand, EventsCommand, Gateway, JournalCommand,
+    QuarantineCommand, QuarantinedWebhook,
 };
 use clap::Parser as _;
+use offhook::ask::console::link as console_link;
 use offhook::ask::doctor::examine;
 use offhook::ask::explain::explain;
 use offhook::ask::reconcile::{Reconcile, reconcile};
@@ -51,6 +54,10 @@ fn main() -> ExitCode {
             ask(&config, &client, async |door| replay(door, Replay { since, until, endpoint }).await)
         }
         Command::Doctor { config, client } => doctor(&config, &client),
+        Command::Console { command: ConsoleCommand::Password { name } } => password::make(&name),
+        Command::Console { command: ConsoleCommand::Link { person, gateway: Gateway { config, client } } } => {
+            ask(&config, &client, async |door| console_link(door, person.as_deref()).await)
+        }
         Command::Explain { id, config, client } => ask(&config, &client, async |door| explain(door, id).await),
         Command::Quarantine { command } => quarantine(command),
         Command::Reconcile { config, client, account, since } => {

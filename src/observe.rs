@@ -33,9 +33,9 @@ pub use dispatch::{
     resumed, segments_started, started_late, suspended, suspensions,
 };
 pub use doors::{
-    Door, Refused, accept_failed, answered, api_request, certificate, connection_closed, connection_opened,
+    Door, Refused, SignIn, accept_failed, answered, api_request, certificate, connection_closed, connection_opened,
     connection_refused, connections_cut, credential_refused, door_closed, door_open, few_descriptors, handshake_failed,
-    proxy_header_refused, request_panicked,
+    proxy_header_refused, request_panicked, sign_in,
 };
 pub use engine::{
     Queue, RebuildReason, Retention, Undecided, ballast_given_up, batch_committed, clock_accepted, clock_ahead,

@@ -81,7 +81,7 @@ fn token(section: &Section<'_>, names: &[&str], others: &[Token], reading: &mut 
     Some(Token { name: name?.to_owned(), scopes: scopes?, texts, secret })
 }
 
-fn scopes(section: &Section<'_>, reading: &mut Reading<'_>) -> Option<BTreeSet<Scope>> {
+pub(super) fn scopes(section: &Section<'_>, reading: &mut Reading<'_>) -> Option<BTreeSet<Scope>> {
     let known = Scope::ALL.map(Scope::label).join(", ");
     if !section.has("scopes") {
         section.texts("scopes", reading);

@@ -128,7 +128,7 @@ shared_keys = [{ id = "k", algorithm = "MD5", secret_file = "absent", colour = 1
 "#,
         &[
             "2:12: data_dir is of type integer: write text in quotes",
-            "3:1: colour is an unknown key: remove it, or use one of account, data_dir, limits, listen, log, media, \
+            "3:1: colour is an unknown key: remove it, or use one of account, console, data_dir, limits, listen, log, media, \
               platform, retention, storage",
             "6:12: listen.carriers \"0.0.0.0:8080\" accepts outside connections without TLS: add \
              [listen.carriers_tls] with certificate_file and key_file, or listen.carriers_plaintext = true (or \

@@ -11,8 +11,8 @@ use std::net::SocketAddr;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-/// The doors that a gateway opens. The console has an address in the configuration and no listener yet.
-pub(super) const OPENED: [Door; 3] = [Door::Carriers, Door::Platform, Door::Ops];
+/// The doors that a gateway opens.
+pub(super) const OPENED: [Door; 4] = [Door::Carriers, Door::Platform, Door::Console, Door::Ops];
 
 /// Doors that are bound and not served yet. Connections wait in the listen backlog.
 pub(super) struct BoundDoors {

@@ -8,6 +8,7 @@ use super::{StartFailed, build};
 use crate::config::{self, Config, DoorConfig, Doors};
 use crate::engine::Handle;
 use crate::http::api::Tokens;
+use crate::http::console::Console;
 use crate::machine::command::Command;
 use crate::net::ServerTls;
 use crate::observe;
@@ -21,6 +22,7 @@ pub struct Reload {
     /// The configuration it was started with.
     started: Config,
     tokens: Tokens,
+    console: Console,
     accounts: Accounts,
     /// By account name.
     links: HashMap<String, HttpLink>,
@@ -37,11 +39,12 @@ impl Reload {
     pub(super) fn new(
         started: Config,
         tokens: Tokens,
+        console: Console,
         (accounts, links): (Accounts, HashMap<String, HttpLink>),
         keys: HashMap<String, Keys>,
         engine: Handle,
     ) -> Self {
-        Self { started, tokens, accounts, links, keys, engine }
+        Self { started, tokens, console, accounts, links, keys, engine }
     }
 
     /// Retries paused accounts at once: the reloaded configuration may have fixed them.
@@ -111,6 +114,7 @@ impl Reload {
         }
         show_certificates(&self.started.listen);
         self.tokens.replace(config.tokens.clone());
+        self.console.replace(config.console.people.clone());
         // An account that the configuration names no more stays until a restart: texts may wait for it.
         self.accounts.renew(accounts);
         for (name, running) in &self.keys {

@@ -3,31 +3,47 @@
 use super::photo::{fetch, settled};
 use super::stage::{Stage, Who};
 use super::{Set, TOKEN};
-use crate::model::E164;
+use crate::http::console::SignInLinks;
+use crate::model::{E164, Timestamp};
 use crate::sim::carrier::Arrived;
 use crate::sim::platform::Delivery;
 use serde_json::Value;
 use std::collections::HashSet;
-use tokio::sync::broadcast;
+use std::io::{self, BufRead as _, IsTerminal as _};
+use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{broadcast, mpsc};
 
 /// Subscriptions from the moment the instructions are shown.
 pub(super) struct ByHand {
     events: broadcast::Receiver<Delivery>,
     texts: broadcast::Receiver<(E164, Arrived)>,
+    links: SignInLinks,
+    /// Lines that the user enters; none where there is no terminal.
+    lines: mpsc::UnboundedReceiver<()>,
 }
 
 impl ByHand {
     /// Prints the instructions; `photo` is the path of the first scenario's photo.
-    pub(super) fn begin(set: &Set, stage: &Stage, photo: &str) -> Self {
-        let by_hand = Self { events: set.platform.deliveries(), texts: set.carrier.arrivals() };
+    pub(super) fn begin(set: &Set, stage: &Stage, photo: &str, links: SignInLinks) -> Self {
+        let (events, texts) = (set.platform.deliveries(), set.carrier.arrivals());
+        let by_hand = Self { events, texts, links, lines: lines() };
         stage.go_on(
             &set.addresses,
             TOKEN,
             &set.carrier.keypads(),
             (!photo.is_empty()).then(|| fetch(set, photo)).as_deref(),
         );
+        by_hand.show_link(stage);
         by_hand
+    }
+
+    /// Prints a new link to the console.
+    fn show_link(&self, stage: &Stage) {
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        if let Some(url) = self.links.url(Timestamp::default() + since_1970) {
+            stage.show_link(&url);
+        }
     }
 
     /// Shows each event delivered to the platform, once, and each text that arrives on a phone.
@@ -41,6 +57,7 @@ impl ByHand {
                     Err(RecvError::Lagged(missed)) => stage.line(Who::Platform, format!("{missed} more events")),
                     Err(RecvError::Closed) => return,
                 },
+                Some(()) = self.lines.recv() => self.show_link(stage),
                 text = self.texts.recv() => match text {
                     Ok((phone, text)) => stage.line(Who::Caller, format!("{phone} reads: {}", &*text.text)),
                     Err(RecvError::Lagged(missed)) => stage.line(Who::Caller, format!("{missed} more texts arrive")),
@@ -49,6 +66,22 @@ impl ByHand {
             }
         }
     }
+}
+
+/// Enter, as often as it is pressed.
+fn lines() -> mpsc::UnboundedReceiver<()> {
+    let (pressed, lines) = mpsc::unbounded_channel();
+    if io::stdin().is_terminal() {
+        // It ends with the process: nothing can interrupt a read of the terminal.
+        std::thread::spawn(move || {
+            for _ in io::stdin().lock().lines().map_while(Result::ok) {
+                if pressed.send(()).is_err() {
+                    return;
+                }
+            }
+        });
+    }
+    lines
 }
 
 /// An event in one line: its type, its subject, and its text.

@@ -155,6 +155,13 @@ impl Stage {
         println!("  curl http://{ops}/metrics\n");
     }
 
+    /// Prints a link to the console.
+    pub(super) fn show_link(&self, url: &str) {
+        println!(
+            "{BOLD}Or be caller and agent yourself, in a browser{BOLD:#} (once, within ten minutes; Enter\nprints another link):\n\n  {url}\n"
+        );
+    }
+
     /// Ctrl-C was pressed.
     pub(super) fn stopping(&self) {
         println!("\nStopping the gateway ...");

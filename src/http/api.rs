@@ -8,6 +8,7 @@ mod audit;
 mod auth;
 mod calls;
 mod conditions;
+mod console_links;
 mod directory;
 mod document;
 mod erasures;
@@ -41,6 +42,7 @@ pub use auth::{Client, Scope, Token, Tokens};
 use self::events::{ClientLimits, LiveEvents, PULLS, STREAMS};
 use self::idempotency::{Held, InFlight};
 use super::answer::{encoded, internal, problem};
+use super::console::SignInLinks;
 use crate::engine::{ErasureHandle, Handle, ReadAt, Reads, SubmitError};
 use crate::machine::command::{Command, IdempotencyKey, Reply};
 use crate::machine::show;
@@ -112,6 +114,11 @@ pub struct Api {
     verifier: Verifier,
     reconciler: Reconciler,
     demo: bool,
+    /// Clients are people with a session, whom the console's door names, and no tokens.
+    for_people: bool,
+    /// What names this build to its clients.
+    build: &'static str,
+    sign_in: Option<SignInLinks>,
     accounts: Accounts,
     endpoints: BTreeMap<String, EndpointStatus>,
     refusals: Arc<Refusals>,
@@ -168,6 +175,9 @@ impl Api {
             verifier: Verifier::stopped(),
             reconciler: Reconciler::default(),
             demo: false,
+            for_people: false,
+            build: env!("CARGO_PKG_VERSION"),
+            sign_in: None,
             accounts: Accounts::default(),
             endpoints: BTreeMap::new(),
             refusals: Arc::default(),
@@ -193,6 +203,26 @@ impl Api {
     /// Whether this is the gateway of the demo.
     pub fn in_demo(self, demo: bool) -> Self {
         Self { demo, ..self }
+    }
+
+    /// Makes one-time links for the console.
+    pub fn with_sign_in(self, links: SignInLinks) -> Self {
+        Self { sign_in: Some(links), ..self }
+    }
+
+    /// The same for the console's door, whose pages are of this build.
+    pub(super) fn for_people(self, build: &'static str) -> Self {
+        Self { for_people: true, build, ..self }
+    }
+
+    /// Has a command decided that nobody waits for.
+    pub(super) fn note(&self, command: Command) {
+        let engine = self.engine.clone();
+        self.tasks.spawn(async move {
+            if let Err(error) = engine.submit(command, OUTCOME_WITHIN).await {
+                tracing::warn!(%error, "an act at the console is not in the audit");
+            }
+        });
     }
 
     /// Makes the configured accounts known.

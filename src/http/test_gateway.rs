@@ -2,6 +2,7 @@
 //! one Twilio account.
 
 use super::api::{self, Api, Scope, Token};
+use super::console::{Console, Gate, Person, SessionLimits, SignInLinks};
 use super::hooks::Hooks;
 use crate::carrier::{Dialect, twilio};
 use crate::engine::{Core, Engine, Handle, Reads, Stopped, WallClock, wall};
@@ -53,6 +54,7 @@ pub(crate) struct TestGateway {
     links: MediaLinks,
     _folder: TempDir,
     api: Router,
+    console: Router,
     hooks: Router,
 }
 
@@ -124,7 +126,13 @@ impl TestGateway {
         let links = MediaLinks::open(folder.path(), wall()).unwrap();
         let api = api.with_media(media.clone(), links.clone());
         let (verifier, requests) = Verifier::new();
-        let api = api::router(api.with_replays(replays).with_verifier(verifier));
+        let person =
+            Person { name: "anna".to_owned(), scopes: Scope::ALL.into_iter().collect(), texts: true, password: None };
+        let sign_in = SignInLinks::new(vec![person], Gate { port: 8082, tls: false, public_url: None });
+        let api = api.with_replays(replays).with_verifier(verifier).with_sign_in(sign_in.clone());
+        let limits = SessionLimits::default();
+        let console = Console::new(api.clone(), sign_in, folder.path(), limits, None).router();
+        let api = api::router(api);
         let to_verify = Mutex::new(Some(requests));
         Self {
             handle,
@@ -138,6 +146,7 @@ impl TestGateway {
             links,
             _folder: folder,
             api,
+            console,
             hooks: hooks.router(),
         }
     }
@@ -154,6 +163,11 @@ impl TestGateway {
         let requests = self.to_verify.lock().unwrap().take().expect("a gateway has one worker");
         let (handle, reads) = (self.handle.clone(), self.reads.clone());
         tokio::spawn(verify(handle, reads, Accounts::from_iter([]), requests, CancellationToken::new()));
+    }
+
+    /// Sends a request to the console's door.
+    pub(crate) async fn ask_console(&self, request: Request<Body>) -> Answer {
+        answer(self.console.clone(), request).await
     }
 
     /// Sends a request to the platform's door.

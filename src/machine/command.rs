@@ -5,9 +5,9 @@ use super::event::{CallShown, Replayed, VerifiedNumber};
 use super::fingerprint::ErasureKey;
 use super::state::{CapOwner, Ended, MediumState, Message, OptOut, Reconciliation};
 use crate::model::{
-    Actor, Agent, Attestation, CallId, CallType, Caller, Change, Directory, E164, ErasureId, EventId, Expected,
-    Inbound, InboundItem, IntakeOutcome, Language, MediaId, MessageId, OnlyIf, Phase, Position, PresetId, QueueId,
-    Settled, SmartAction, Timestamp, Verification,
+    Action, Actor, Agent, Attestation, AuditEntry, CallId, CallType, Caller, Change, Directory, E164, ErasureId,
+    EventId, Expected, Inbound, InboundItem, IntakeOutcome, Language, MediaId, MessageId, OnlyIf, Phase, Position,
+    PresetId, QueueId, Settled, SmartAction, Timestamp, Verification,
 };
 use crate::rules::opt_out::Block;
 use crate::rules::refusal::Refusal;
@@ -209,6 +209,15 @@ pub enum Command {
         /// Who asks for it.
         by: Actor,
     },
+    /// Somebody did something at a door that only the audit notes.
+    Audit {
+        /// Who.
+        by: Actor,
+        /// What.
+        action: Action,
+        /// The particulars.
+        entry: Box<AuditEntry>,
+    },
     /// The configuration was reloaded: paused accounts are retried at once.
     TryAccounts,
     /// Time passed: leases and unsettled sends may be due.
@@ -307,18 +316,18 @@ pub struct ApplyDocument {
 impl Command {
     /// An administrator opts a person out from all of our numbers.
     pub fn opt_out(who: E164) -> Self {
-        let by = Actor { name: "admin".to_owned() };
+        let by = Actor::named("admin".to_owned());
         Self::OptOut { who, block: Block::everywhere(), reason: None, expected: None, by }
     }
 
     /// An administrator uploads a list of opt-outs.
     pub fn list_opt_outs(listed: Vec<(E164, Block)>) -> Self {
-        Self::ListOptOuts { listed, by: Actor { name: "admin".to_owned() } }
+        Self::ListOptOuts { listed, by: Actor::named("admin".to_owned()) }
     }
 
     /// An administrator removes a person's opt-out.
     pub fn opt_in(who: E164) -> Self {
-        let by = Actor { name: "admin".to_owned() };
+        let by = Actor::named("admin".to_owned());
         Self::OptIn { who, reason: "asked for by mail".to_owned(), expected: None, by }
     }
 }
@@ -368,7 +377,7 @@ impl PutCall {
             version: None,
             alternative: None,
             attestation: None,
-            by: Actor { name: "platform".to_owned() },
+            by: Actor::named("platform".to_owned()),
         }
     }
 }

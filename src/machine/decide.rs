@@ -105,6 +105,10 @@ pub fn decide(view: &impl View, command: Command, at: At) -> Decision {
             quarantine::replay(&mut draft, position, (taken, last), &by, key).unwrap_or_else(Reply::Refused)
         }
         Command::DiscardQuarantined { position, by } => quarantine::discard(&mut draft, position, &by),
+        Command::Audit { by, action, entry } => {
+            draft.audit(&by, action, *entry);
+            Reply::Done
+        }
         Command::TryAccounts => {
             pause::try_accounts(&mut draft);
             Reply::Done

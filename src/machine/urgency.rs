@@ -58,6 +58,7 @@ impl Command {
             | Self::Expire(_)
             | Self::SettleMedium { .. }
             | Self::AdvanceFeed { .. }
+            | Self::Audit { .. }
             | Self::TryAccounts
             | Self::Suspend(_)
             | Self::Resume { .. }

@@ -75,6 +75,11 @@ pub(crate) enum Command {
         #[command(flatten)]
         client: ClientCertificate,
     },
+    /// People who use the console: make a password's file, or a link that signs somebody in.
+    Console {
+        #[command(subcommand)]
+        command: ConsoleCommand,
+    },
     /// Explain why a message has not been sent yet, and when it is due. Queries the running gateway.
     Explain {
         /// The message id, as in msg_...
@@ -263,6 +268,23 @@ pub(crate) enum JournalCommand {
     AcceptLoss {
         /// The data directory.
         dir: PathBuf,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum ConsoleCommand {
+    /// Ask for a password, twice, and print what belongs into the password_file of [[console.person]]. Works offline.
+    Password {
+        /// The person's name.
+        name: String,
+    },
+    /// Print a link that signs a person in once, within ten minutes. Needs the running gateway.
+    Link {
+        /// The person, if there are several.
+        #[arg(long = "as", value_name = "NAME")]
+        person: Option<String>,
+        #[command(flatten)]
+        gateway: Gateway,
     },
 }
 

@@ -101,7 +101,7 @@ async fn run(
             tracing::info!("stopping before it was ready: no work was accepted; the next start resumes recovery");
             return Ok(ExitCode::SUCCESS);
         }
-        started = Running::start(config, seed, sockets) => started.map_err(|failed| not_started(&failed, &read))?,
+        started = Running::start(config, seed, sockets, None) => started.map_err(|failed| not_started(&failed, &read))?,
     };
     introduce(&running, seeded);
     systemd::ready();

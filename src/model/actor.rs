@@ -1,26 +1,40 @@
 //! Who changes the directory or operates the gateway, and what the audit records of it (A72).
 
+use std::net::IpAddr;
+
 /// Who acts.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Actor {
-    /// The name in the configuration.
-    pub name: String,
+    /// The name of a token in the configuration; of a person in the console, `person:` and the name.
+    pub name: Box<str>,
+    /// Where a person in the console acts from. Most commands have an actor and no address, so it is kept apart.
+    pub address: Option<Box<IpAddr>>,
 }
 
 impl Actor {
+    /// Anybody but a person in the console.
+    pub fn named(name: impl Into<Box<str>>) -> Self {
+        Self { name: name.into(), address: None }
+    }
+
+    /// A person in the console.
+    pub fn person(name: &str, address: IpAddr) -> Self {
+        Self { name: format!("person:{name}").into(), address: Some(Box::new(address)) }
+    }
+
     /// A person at the command line of a stopped gateway.
     pub fn command_line() -> Self {
-        Self { name: "command line".to_owned() }
+        Self::named("command line")
     }
 
     /// A carrier that was asked about one of our numbers.
     pub fn carrier() -> Self {
-        Self { name: "carrier".to_owned() }
+        Self::named("carrier")
     }
 
     /// The document that a new gateway starts with.
     pub fn seed() -> Self {
-        Self { name: "seed".to_owned() }
+        Self::named("seed")
     }
 }
 
@@ -59,6 +73,16 @@ super::labels! {
         TextAlternative = "text_alternative",
         /// A carrier's list of messages was read for what never arrived.
         Reconcile = "reconcile",
+        /// A link was made that signs a person in at the console.
+        MakeSignInLink = "make_sign_in_link",
+        /// A person signed in at the console.
+        SignIn = "sign_in",
+        /// A sign-in was refused.
+        RefuseSignIn = "refuse_sign_in",
+        /// A session of the console was ended by a person.
+        SignOut = "sign_out",
+        /// A person read the texts of a call in the console.
+        ReadTexts = "read_texts",
     }
 }
 
@@ -73,4 +97,6 @@ pub struct AuditEntry {
     pub before: Option<String>,
     /// The resource afterwards, as JSON; `None` if it was deleted or is too large.
     pub after: Option<String>,
+    /// Where a person in the console acted from.
+    pub address: Option<String>,
 }

@@ -33,6 +33,23 @@ labels! {
     }
 }
 
+labels! {
+    /// The outcome of a sign-in at the console.
+    SignIn {
+        /// A session began.
+        SignedIn = "signed_in",
+        /// Name, password or link were wrong.
+        Refused = "refused",
+        /// Too many had failed before.
+        TooMany = "too_many",
+    }
+}
+
+/// Somebody tried to sign in at the console.
+pub fn sign_in(outcome: SignIn) {
+    counter!(names::CONSOLE_SIGN_INS_TOTAL, "outcome" => outcome.label()).increment(1);
+}
+
 /// A door accepts connections.
 pub fn door_open(door: Door, address: SocketAddr, tls: bool) {
     tracing::info!(door = door.label(), %address, tls, "door open");

@@ -120,6 +120,8 @@ names! {
             "When a door's TLS certificate expires, in seconds since 1970, by door; absent for a door without one. It rises with each renewal. Falling below time() + 1814400: it expires within 21 days, renew it and reload; below time(): clients refuse the certificate.";
         counter CREDENTIALS_REFUSED_TOTAL = "offhook_credentials_refused_total" [door],
             "Requests without a valid credential, by door. Rising: a token was changed on one side only, or someone is guessing; the log has the addresses.";
+        counter CONSOLE_SIGN_INS_TOTAL = "offhook_console_sign_ins_total" [outcome],
+            "Sign-ins at the console, by outcome. refused rising: someone forgot a password, or guesses; too_many: an address or a name is slowed down; the audit has the addresses.";
         counter PANICS_TOTAL = "offhook_panics_total" [door],
             "Requests that panicked, by door. Any rise is a bug: report it with the log.";
         gauge NOT_READY = "offhook_not_ready" [reason],

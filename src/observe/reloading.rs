@@ -17,7 +17,9 @@ labels! {
 
 /// The configuration was reloaded. `waiting` are the changed keys that need a restart.
 pub fn reloaded(warnings: &[String], waiting: &[String]) {
-    tracing::info!("configuration reloaded: certificates, tokens, signing keys and accounts are updated");
+    tracing::info!(
+        "configuration reloaded: certificates, tokens, people of the console, signing keys and accounts are updated"
+    );
     for warning in warnings {
         tracing::warn!("{warning}");
     }

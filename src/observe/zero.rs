@@ -3,7 +3,7 @@
 
 use super::{
     CallEnd, CheckOutcome, Closing, Delivery, Door, ErasureOutcome, MediumOutcome, NotReady, RebuildReason, Refused,
-    Reloaded, Resolved, SnapshotOutcome, Undecided, Unused, WebhookOutcome, messages, names, sends,
+    Reloaded, Resolved, SignIn, SnapshotOutcome, Undecided, Unused, WebhookOutcome, messages, names, sends,
 };
 use crate::model::{AttemptOutcome, ClosedReason, NoReplyReason, OptOutBy};
 use metrics::{Counter, counter, gauge};
@@ -19,6 +19,9 @@ pub(super) fn gateway() {
         for why in Refused::ALL {
             zero(&counter!(names::CONNECTIONS_REFUSED_TOTAL, "door" => door.label(), "reason" => why.label()));
         }
+    }
+    for outcome in SignIn::ALL {
+        zero(&counter!(names::CONSOLE_SIGN_INS_TOTAL, "outcome" => outcome.label()));
     }
     for why in Undecided::ALL {
         zero(&counter!(names::ENGINE_REFUSED_TOTAL, "reason" => why.label()));

@@ -124,6 +124,12 @@ codes! {
     IdempotencyKeyReused = 422 "idempotency_key_reused";
     /// The message would wait too long (A29).
     RateLimited = 429 "rate_limited";
+    /// The console is asked under a name that it does not have.
+    WrongHost = 421 "wrong_host";
+    /// A page of another origin asks the console.
+    ForeignOrigin = 403 "foreign_origin";
+    /// Too many sign-ins failed.
+    TooManyAttempts = 429 "too_many_attempts";
     /// An internal error; details are in the log.
     Internal = 500 "internal";
     /// Too many requests are queued.

@@ -227,6 +227,11 @@ impl Carrier {
         self.core.settings.kind.has_mms()
     }
 
+    /// Its phones and behaviour.
+    pub fn remote(&self) -> Remote {
+        Remote(self.core.clone())
+    }
+
     /// Whether it answers STOP and START itself.
     pub fn answers_keywords(&self) -> bool {
         self.core.settings.keeps_opt_outs && self.core.dialect.habits().keywords.is_some()
@@ -270,6 +275,28 @@ impl Carrier {
         self.core.tasks.close();
         self.core.tasks.wait().await;
         self.record()
+    }
+}
+
+/// A carrier's phones and behaviour, for who does not own it. Clones are the same.
+#[derive(Clone)]
+pub struct Remote(Arc<CarrierCore>);
+
+impl Remote {
+    /// See [`Carrier::phone`].
+    pub fn phone(&self, number: E164) -> Phone {
+        self.0.state().inboxes.entry(number).or_default();
+        Phone::new(number, self.0.clone())
+    }
+
+    /// See [`Carrier::arrivals`].
+    pub fn arrivals(&self) -> broadcast::Receiver<(E164, Arrived)> {
+        self.0.state().arrivals.subscribe()
+    }
+
+    /// See [`Carrier::set_behaviour`].
+    pub fn set_behaviour(&self, behaviour: Behaviour) {
+        self.0.state().behaviour = behaviour;
     }
 }
 

@@ -14,6 +14,7 @@ mod bad_webhooks;
 mod certificates;
 mod check;
 mod command;
+mod console;
 mod demo;
 mod directory;
 mod doctor;

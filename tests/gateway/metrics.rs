@@ -38,6 +38,7 @@ const STILL: &[(&str, &str)] = &[
     ("offhook_feed_gaps_total", "nothing drops what an endpoint has not taken yet"),
     ("offhook_event_streams_cut_total", "a client would have to leave a stream unread: the API's own tests do"),
     ("offhook_erasures_total", "a person is erased from a gateway of its own: see erasures"),
+    ("offhook_console_sign_ins_total", "people sign in at a gateway of its own: see console"),
     ("offhook_snapshots_total", "it takes half a gigabyte of journal"),
     ("offhook_replays_given_up_total", "an endpoint would have to refuse what it took before"),
     ("offhook_dispatch_permits_unused_total", "a message would have to be taken back between its permit and its start"),

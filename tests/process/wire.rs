@@ -47,6 +47,18 @@ pub(crate) async fn ask(door: SocketAddr, method: &str, path: &str, head: &[&str
     tokio::time::timeout(DEADLINE, exchange).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
+/// Writes these bytes, whatever they are, and reads all that comes.
+pub(crate) async fn tell(door: SocketAddr, bytes: &[u8]) -> io::Result<String> {
+    let exchange = async {
+        let mut stream = TcpStream::connect(door).await?;
+        stream.write_all(bytes).await?;
+        let mut heard = Vec::new();
+        stream.read_to_end(&mut heard).await?;
+        Ok(String::from_utf8_lossy(&heard).into_owned())
+    };
+    tokio::time::timeout(DEADLINE, exchange).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}
+
 fn read(answer: &[u8]) -> io::Result<Answer> {
     let end = answer.windows(4).position(|four| four == b"\r\n\r\n").ok_or(io::ErrorKind::UnexpectedEof)?;
     let (head, bytes) = (String::from_utf8_lossy(&answer[..end]), answer[end + 4..].to_vec());

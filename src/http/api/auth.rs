@@ -67,7 +67,7 @@ impl From<Vec<Token>> for Tokens {
 
 fn by_secret(tokens: Vec<Token>) -> BySecret {
     let client =
-        |Token { name, scopes, texts, secret }| (secret, Arc::new(Client { actor: Actor { name }, scopes, texts }));
+        |Token { name, scopes, texts, secret }| (secret, Arc::new(Client { actor: Actor::named(name), scopes, texts }));
     tokens.into_iter().map(client).collect()
 }
 
@@ -126,6 +126,10 @@ impl ApiRequest {
 impl Api {
     /// Who makes a request, or the refusal if that is not known. Beside links, nothing else decides it.
     pub(super) fn client(&self, head: &request::Parts) -> Result<Arc<Client>, Refusal> {
+        if self.for_people {
+            let person = head.extensions.get::<Arc<Client>>().cloned();
+            return person.ok_or_else(|| Refusal::new(Code::Unauthorized, "there is no session: sign in"));
+        }
         bearer(&head.headers).and_then(|shown| self.tokens.client(shown)).ok_or_else(|| {
             observe::credential_refused(Door::Platform, address(head));
             Refusal::new(Code::Unauthorized, "missing or unknown token: send Authorization: Bearer TOKEN")
@@ -162,7 +166,7 @@ mod tests {
         };
         let tokens = Tokens::from(vec![token("one", "first"), token("two", "second")]);
         let client = tokens.client(b"second").unwrap();
-        let actor = Actor { name: "two".to_owned() };
+        let actor = Actor::named("two".to_owned());
         assert_eq!(*client, Client { actor, scopes: [Scope::Read].into_iter().collect(), texts: false });
         assert!(client.require(Some(Scope::Read)).is_ok() && client.require(Some(Scope::Send)).is_err());
         tokens.replace(vec![token("two", "third")]);

@@ -98,7 +98,7 @@ fn link(query: &str) -> Option<Link> {
 
 /// Who opens a link.
 fn reader() -> Client {
-    Client { actor: Actor { name: "link".to_owned() }, scopes: [Scope::Read].into(), texts: true }
+    Client { actor: Actor::named("link".to_owned()), scopes: [Scope::Read].into(), texts: true }
 }
 
 fn invalid(detail: &str) -> Refusal {

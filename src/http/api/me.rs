@@ -15,12 +15,14 @@ use serde_json::json as object;
 )]
 pub(super) async fn me(api: &Api, request: ApiRequest) -> Answered {
     let scopes: Vec<_> = request.client.scopes.iter().map(|scope| scope.label()).collect();
+    let actor = &request.client.actor.name;
+    let (kind, name) = actor.strip_prefix("person:").map_or(("token", &**actor), |name| ("person", name));
     let document = object!({
-        "kind": "token",
-        "name": request.client.actor.name,
+        "kind": kind,
+        "name": name,
         "scopes": scopes,
         "texts": request.client.texts,
-        "build": env!("CARGO_PKG_VERSION"),
+        "build": api.build,
         "demo": api.demo,
         "languages": api.reads.directory().languages(),
     });

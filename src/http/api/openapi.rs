@@ -5,6 +5,7 @@
 
 mod audit;
 mod calls;
+mod console;
 mod directory;
 mod document;
 mod erasures;
@@ -21,6 +22,7 @@ mod webhooks;
 
 pub(super) use audit::{AuditFilter, AuditPage};
 pub(super) use calls::{Call, CallEnd, CallPage, CallPut, Replay, ReplayAsk};
+pub(super) use console::{ConsoleLink, ConsoleLinkAsk};
 pub(super) use directory::{
     Account, AccountPage, AccountPut, LanguagePage, Number, NumberPage, NumberPut, Preset, PresetPage, PresetPut,
     Queue, QueuePage, QueuePut, VerifyAsk, VerifyResults,

@@ -3,8 +3,9 @@
 use super::auth::Scope;
 use super::openapi::OPENAPI;
 use super::{
-    Answered, Api, ApiRequest, BODY_MAX_BYTES, audit, calls, directory, document, erasures, events, explain, health,
-    lanes, links, me, media, messages, opt_outs, quarantine, reconcile, replay, reports, suspend, verify,
+    Answered, Api, ApiRequest, BODY_MAX_BYTES, audit, calls, console_links, directory, document, erasures, events,
+    explain, health, lanes, links, me, media, messages, opt_outs, quarantine, reconcile, replay, reports, suspend,
+    verify,
 };
 use crate::directory::DOCUMENT_MAX_BYTES;
 use crate::http::without_trailing_slash;
@@ -142,6 +143,7 @@ routes! {
     Get "/v1/accounts/{name}" Some(Scope::Read) => directory::accounts::account;
     Put "/v1/accounts/{name}" Some(Scope::Admin) => directory::accounts::put_account;
     Get "/v1/me" None => me::me;
+    Post "/v1/console/links" Some(Scope::Admin) => console_links::make;
     Get "/v1/audit" Some(Scope::Read) => audit::list ["since", "actor", "resource", "limit", "cursor"];
     Get "/v1/reports/usage" Some(Scope::Read) => reports::usage ["from", "to", "by", "format", "limit", "cursor"];
     Post "/v1/numbers/{e164}/suspend" Some(Scope::Operate) => suspend::suspend_number;

@@ -127,7 +127,7 @@ fn record<V: View>(draft: &mut Draft<'_, V>, who: E164, before: Option<&Block>, 
 fn audit<V: View>(draft: &mut Draft<'_, V>, action: Action, who: E164, act: Act, states: [Option<&OptOut>; 2]) {
     let [before, after] =
         states.map(|state| state.map(|opt_out| Value::Object(resources::opt_out(opt_out)).to_string()));
-    let entry = AuditEntry { resource: format!("opt-outs/{who}"), reason: act.reason, before, after };
+    let entry = AuditEntry { resource: format!("opt-outs/{who}"), reason: act.reason, before, after, address: None };
     draft.audit(&act.by, action, entry);
 }
 

@@ -170,7 +170,7 @@ fn audit_alternative<V: View>(
     let shown =
         |number: E164| json!({ "caller": caller, "alternative": number.to_string(), "agent": call.agent }).to_string();
     let resource = format!("calls/{}", call.id);
-    let entry = AuditEntry { resource, reason: None, before: before.map(shown), after: after.map(shown) };
+    let entry = AuditEntry { resource, before: before.map(shown), after: after.map(shown), ..AuditEntry::default() };
     draft.audit(by, Action::TextAlternative, entry);
 }
 

@@ -173,9 +173,9 @@ fn audit_entries(
         let resource = change.resource();
         let entry = AuditEntry {
             resource: resource.to_string(),
-            reason: None,
             before: text(before, &resource),
             after: text(after, &resource),
+            ..AuditEntry::default()
         };
         let action = match (&entry.before, &entry.after) {
             (None, _) => Action::Create,

@@ -73,7 +73,8 @@ impl<'a, V: View> Draft<'a, V> {
 
     /// Records who changed the directory: this resource of it, or many at once. The platform is notified.
     pub(super) fn audit_change(&mut self, by: &Actor, action: Action, changed: Option<Resource>, entry: AuditEntry) {
-        self.record(Event::Audited { actor: by.name.clone(), action, entry: entry.into(), changed });
+        let entry = AuditEntry { address: by.address.as_ref().map(|address| address.to_string()), ..entry };
+        self.record(Event::Audited { actor: by.name.to_string(), action, entry: entry.into(), changed });
     }
 
     /// Records an event that the platform gets as the next one of this call. The caller must store the call afterwards.

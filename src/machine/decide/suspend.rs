@@ -21,12 +21,13 @@ pub(super) fn suspend<V: View>(draft: &mut Draft<'_, V>, suspend: Suspend) -> Re
     }
     let before = draft.view.suspension(&owner);
     let since = before.as_ref().map_or(draft.now(), |before| before.since);
-    let suspension = Suspension { reason: reason.clone().into(), until, since, by: by.name.clone() };
+    let suspension = Suspension { reason: reason.clone().into(), until, since, by: by.name.to_string() };
     let entry = AuditEntry {
         resource: resource(&owner),
         reason: Some(reason),
         before: before.as_ref().map(shown),
         after: Some(shown(&suspension)),
+        ..AuditEntry::default()
     };
     draft.record(Event::Suspended { owner, suspension });
     draft.audit(&by, Action::Suspend, entry);

@@ -32,8 +32,12 @@ pub(super) fn checked<V: View>(
     let entry = Number { verification: verification.clone(), ..known.clone() };
     let shown = |entry: &Number| Some(Value::from(show::resources::number(entry)).to_string());
     let resource = Resource::Number(number);
-    let audited =
-        AuditEntry { resource: resource.to_string(), reason: None, before: shown(known), after: shown(&entry) };
+    let audited = AuditEntry {
+        resource: resource.to_string(),
+        before: shown(known),
+        after: shown(&entry),
+        ..AuditEntry::default()
+    };
     draft.record(match before.state == verification.state {
         false => Event::VerificationChanged { number, entry: Json(entry) },
         true => Event::DirectoryChanged { changes: vec![Change::Number(number, Some(Json(entry)))] },
@@ -60,6 +64,6 @@ pub(super) fn answered<V: View>(
     let verified = results.iter().filter(|result| result.state == VerificationState::Verified).count();
     let after = json!({ "numbers": results.len(), "verified": verified }).to_string();
     draft.record(Event::NumbersVerified { results: results.into() });
-    draft.audit(by, Action::Verify, AuditEntry { resource, reason: None, before: None, after: Some(after) });
+    draft.audit(by, Action::Verify, AuditEntry { resource, after: Some(after), ..AuditEntry::default() });
     Reply::Done
 }

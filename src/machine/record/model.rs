@@ -377,5 +377,8 @@ stored! {
         62 => RangeInvalid,
         63 => LinkInvalid,
         64 => NoMessageList,
+        65 => WrongHost,
+        66 => ForeignOrigin,
+        67 => TooManyAttempts,
     }
 }

@@ -68,12 +68,18 @@ stored! {
         13 => SendToLandline,
         14 => TextAlternative,
         15 => Reconcile,
+        16 => SignIn,
+        17 => RefuseSignIn,
+        18 => SignOut,
+        19 => ReadTexts,
+        20 => MakeSignInLink,
     }
     struct AuditEntry {
         resource: String,
         reason: Option<String>,
         before: Option<String>,
         after: Option<String>,
+        address: Option<String>,
     }
     struct Audited {
         at: Timestamp,

@@ -29,11 +29,12 @@ pub(super) fn changed(by: &str, action: Action, changed: Option<&Resource>, posi
 pub fn entry(audited: &Audited) -> Value {
     let erased = AuditEntry::default();
     let entry = audited.entry.kept();
-    let AuditEntry { reason, before, after, .. } = entry.unwrap_or(&erased);
+    let AuditEntry { reason, before, after, address, .. } = entry.unwrap_or(&erased);
     let parsed = |text: &Option<String>| text.as_deref().and_then(|text| serde_json::from_str::<Value>(text).ok());
     json!({
         "at": audited.at.to_string(),
         "actor": audited.actor,
+        "address": address,
         "action": audited.action.label(),
         "resource": entry.map(|entry| &entry.resource),
         "reason": reason,

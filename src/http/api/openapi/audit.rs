@@ -10,8 +10,12 @@ use utoipa::{IntoParams, ToSchema};
 #[derive(ToSchema)]
 struct AuditEntry {
     at: Time,
-    /// The name of the token; `seed` or `command line` for what no token did.
+    /// The name of the token, or `person:` and the name of a person in the console; `seed` or `command line` for what
+    /// nobody at a door did.
     actor: String,
+    /// Where a person in the console acted from.
+    #[schema(required)]
+    address: Option<String>,
     action: Action,
     /// What was acted on, as its path below /v1/, like queues/support.
     #[schema(required)]
@@ -46,6 +50,11 @@ enum Action {
     Erase,
     SendToLandline,
     TextAlternative,
+    MakeSignInLink,
+    SignIn,
+    RefuseSignIn,
+    SignOut,
+    ReadTexts,
 }
 
 pages! {

@@ -138,6 +138,7 @@ async fn body_of(world: &TestGateway, route: &Route) -> Value {
             document
         }
         (_, "/v1/opt-outs/{e164}") => json!({ "everywhere": true, "reason": "a test" }),
+        (_, "/v1/console/links") => json!({}),
         (_, path) if path.ends_with("/suspend") => json!({ "reason": "a test" }),
         (_, path) if path.ends_with("/reconcile") => json!({ "since": crate::http::wall_clock().to_string() }),
         (_, path) if path.ends_with("/resume") || path.starts_with("/v1/quarantine/") => json!({}),

@@ -13,6 +13,7 @@ use crate::observe::NotReady;
 use crate::rules::media::Unkept;
 use crate::rules::refusal::Code;
 use axum::body::Body;
+use axum::http::Request;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
@@ -226,8 +227,35 @@ async fn provoked(code: Code) -> Option<Answer> {
             let since = json!({ "since": crate::http::wall_clock().to_string() });
             reconcile::without_list().post("/v1/accounts/main/reconcile", &since).await
         }
+        Code::WrongHost => at_console("GET", &[("host", "evil.test")], "").await,
+        Code::ForeignOrigin => at_console("POST", &[("sec-fetch-site", "cross-site")], "").await,
+        Code::TooManyAttempts => guesses().await,
         _ => return None,
     })
+}
+
+/// Asks the console for `/session`, with these headers beside those of its own page.
+async fn at_console(verb: &str, headers: &[(&'static str, &str)], body: &'static str) -> Answer {
+    TestGateway::new().ask_console(console_request(verb, headers, body)).await
+}
+
+fn console_request(verb: &str, headers: &[(&'static str, &str)], body: &'static str) -> Request<Body> {
+    let own = [("host", "127.0.0.1:8082"), ("sec-fetch-site", "same-origin"), ("content-type", "application/json")];
+    let mut request = Request::builder().method(verb).uri("/session").body(Body::from(body)).unwrap();
+    for (name, value) in own.iter().chain(headers) {
+        request.headers_mut().insert(*name, value.parse().unwrap());
+    }
+    request
+}
+
+/// Signs in by links that were never made, until that is slowed down.
+async fn guesses() -> Answer {
+    let world = TestGateway::new();
+    let guess = || world.ask_console(console_request("POST", &[], r#"{"link":"guess"}"#));
+    for _ in 0..5 {
+        assert_eq!(guess().await.status, 401);
+    }
+    guess().await
 }
 
 /// Asks for a medium that is not there, with the reason that the code has.

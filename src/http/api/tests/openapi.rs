@@ -9,7 +9,7 @@ use super::operate::quarantine;
 use crate::http::api::openapi::OPENAPI;
 use crate::http::api::routes::ROUTES;
 use crate::http::api::{
-    BODY_MAX_BYTES, calls, erasures, links, messages, opt_outs, reconcile, replay, suspend, verify,
+    BODY_MAX_BYTES, calls, console_links, erasures, links, messages, opt_outs, reconcile, replay, suspend, verify,
 };
 use crate::http::test_gateway::{Answer, TestGateway, call, signed, text};
 use crate::http::wall_clock;
@@ -95,6 +95,7 @@ fn request_schemas_have_the_fields_that_are_read() {
         ("AccountPut", directory::fields(&Resource::Account("main".to_owned()))),
         ("SuspendAsk", suspend::SUSPEND_FIELDS),
         ("ReconcileAsk", reconcile::FIELDS),
+        ("ConsoleLinkAsk", console_links::FIELDS),
         ("VerifyAsk", verify::VERIFY_FIELDS),
         ("Directory", &["settings", "numbers", "queues", "presets", "accounts", "opt_outs"]),
         ("ErasureAsk", erasures::FIELDS),
@@ -226,6 +227,7 @@ async fn responses_have_the_fields_of_their_schemas_on_every_route() {
         }
         check("post", &format!("{what}/resume"), world.post(&format!("{real}/resume"), "").await);
     }
+    check("post", "/v1/console/links", world.post("/v1/console/links", json!({})).await);
     let since = json!({ "since": wall_clock().to_string() });
     let begun = world.post("/v1/accounts/main/reconcile", &since).await;
     check("post", "/v1/accounts/{name}/reconcile", begun);

@@ -51,7 +51,7 @@ fn body_of(route: &Route) -> Value {
         (_, path) if path.ends_with("/reconcile") => json!({ "since": wall_clock().to_string() }),
         (_, path) if path.ends_with("/resume") || path.starts_with("/v1/quarantine/") => json!({}),
         (_, "/v1/numbers/verify") => json!({ "numbers": [SUPPORT] }),
-        (_, "/v1/media/{medium_id}/link") => json!({}),
+        (_, "/v1/media/{medium_id}/link" | "/v1/console/links") => json!({}),
         (_, "/v1/erasures") => json!({ "number": "+14155550107" }),
         (_, "/v1/events/replay") => json!({ "since": "2020-01-01T00:00:00Z" }),
         (_, "/v1/numbers/{e164}") => json!({ "label": "Support", "account": "main" }),

@@ -24,7 +24,7 @@ fn line(entry: &Value) -> String {
 fn change(by: &str, world: &TestMachine, edit: impl Fn(&mut Directory)) -> Step {
     let mut after = world.directory.clone();
     edit(&mut after);
-    let (changes, by) = (Change::from_to(&world.directory, &after), Actor { name: by.to_owned() });
+    let (changes, by) = (Change::from_to(&world.directory, &after), Actor::named(by.to_owned()));
     Step::Do(Command::ChangeDirectory { changes, force: false, only_if: None, by })
 }
 
@@ -120,7 +120,7 @@ fn a16_a72_another_number_to_text_is_audited_once_with_its_agent() {
     let mut world = TestMachine::new(directory());
     let alternative = |number: Option<&str>| {
         let number = number.map(|number| number.parse().unwrap());
-        put("a", move |put| (put.by.name, put.alternative) = ("adapter".to_owned(), number))
+        put("a", move |put| (put.by.name, put.alternative) = ("adapter".into(), number))
     };
     for (secs, step) in [
         (1, start("a")),
@@ -159,7 +159,7 @@ fn a16_a72_an_alternative_from_the_start_is_audited_and_erased_with_its_person()
 #[test]
 fn a18_a72_a_forced_text_to_a_landline_is_audited_and_any_other_is_not() {
     let mut world = TestMachine::new(directory());
-    let by = || Some(Actor { name: "chief".to_owned() });
+    let by = || Some(Actor::named("chief".to_owned()));
     let forced = || {
         let key = Some(IdempotencyKey { key: [3; 16], body: [3; 16] });
         send("a", Content::Text("a forced text".to_owned()), |send| (send.force, send.key) = (by(), key))
@@ -184,7 +184,7 @@ fn a72_a_replay_of_events_is_audited_with_and_without_a_key() {
     let without = Command::Replayed {
         key: None,
         replayed: crate::machine::event::Replayed { endpoints: vec!["main".to_owned()], ends: None },
-        by: Actor { name: "chief".to_owned() },
+        by: Actor::named("chief".to_owned()),
     };
     world.run(2, Step::Do(without));
     let found = entries(&world);

@@ -145,7 +145,7 @@ fn a72_each_changed_resource_has_an_entry_in_the_audit_that_names_who_changed_it
     after.queues.insert("new".to_owned().try_into().unwrap(), new);
     let preset = after.presets.values_mut().next().unwrap().pop_first().unwrap().0;
     let changes = Change::from_to(&world.directory, &after);
-    let by = Actor { name: "bruno".to_owned() };
+    let by = Actor::named("bruno".to_owned());
     then(&mut world, 1, Step::Do(Command::ChangeDirectory { changes, force: false, only_if: None, by }), &["done"]);
     let rows = world.rows.iter().filter(|(key, _)| matches!(key.table, Table::Audit(_)));
     let entries: Vec<_> = rows.map(|(_, row)| decode_row::<Audited>(row).unwrap()).collect();

@@ -204,7 +204,7 @@ fn a46_an_administrator_narrows_a_block_unless_the_person_asked_for_it() {
     let block =
         |everywhere, ours: &[&str]| Block { everywhere, numbers: ours.iter().map(|n| n.parse().unwrap()).collect() };
     let set = |everywhere, ours: &[&str]| {
-        let (who, block, by) = (ANN.parse().unwrap(), block(everywhere, ours), Actor { name: "admin".to_owned() });
+        let (who, block, by) = (ANN.parse().unwrap(), block(everywhere, ours), Actor::named("admin".to_owned()));
         Step::Do(Command::OptOut { who, block, reason: None, expected: None, by })
     };
     let known = |world: &TestMachine| PeopleQueries::opt_out(world, ANN.parse().unwrap()).unwrap();
@@ -245,7 +245,7 @@ fn a46_an_administrator_narrows_a_block_unless_the_person_asked_for_it() {
 #[test]
 fn a46_an_opt_out_changes_only_in_the_expected_state() {
     let set = |expected| {
-        let (who, by) = (ANN.parse().unwrap(), Actor { name: "admin".to_owned() });
+        let (who, by) = (ANN.parse().unwrap(), Actor::named("admin".to_owned()));
         Step::Do(Command::OptOut { who, block: Block::everywhere(), reason: None, expected: Some(expected), by })
     };
     let mut world = TestMachine::new(directory());
@@ -255,7 +255,7 @@ fn a46_an_opt_out_changes_only_in_the_expected_state() {
     let version = PeopleQueries::opt_out(&world, ANN.parse().unwrap()).unwrap().version;
     then(&mut world, 3, set(Expected::At(vec![version])), &["still opted out"]);
     let opt_in = |versions| {
-        let (who, by, reason) = (ANN.parse().unwrap(), Actor { name: "admin".to_owned() }, "by mail".to_owned());
+        let (who, by, reason) = (ANN.parse().unwrap(), Actor::named("admin".to_owned()), "by mail".to_owned());
         Step::Do(Command::OptIn { who, reason, expected: Some(Expected::At(versions)), by })
     };
     then(&mut world, 4, opt_in(vec![]), &["refused precondition_failed"]);

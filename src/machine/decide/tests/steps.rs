@@ -166,7 +166,7 @@ pub(super) fn replay_quarantined(position: Position, mut message: Inbound) -> St
 
 /// The operator of the stories.
 pub(super) fn operator() -> Actor {
-    Actor { name: "night-shift".to_owned() }
+    Actor::named("night-shift".to_owned())
 }
 
 /// A person is erased.
@@ -245,7 +245,7 @@ pub(super) fn checked(number: &str, said: Said) -> Step {
 pub(super) fn answered_verification(number: &str) -> Step {
     let (number, reason) = (number.parse().unwrap(), Some("it is not one of our numbers".to_owned()));
     let results = vec![VerifiedNumber { number, state: VerificationState::Failed, reason }];
-    Step::Do(Command::NumbersVerified { results, key: None, by: Actor { name: "adapter".to_owned() } })
+    Step::Do(Command::NumbersVerified { results, key: None, by: Actor::named("adapter".to_owned()) })
 }
 
 /// An inbound text.
