@@ -10,21 +10,26 @@ export function needed() {
   const found = new Set(["app/main.js", "pages/calls.js"]);
   for (const file of found) {
     const text = readFileSync(new URL(file, web), "utf8");
-    for (const [, path] of text.matchAll(/^import (?:[^"]* from )?"(\.[^"]+)";$/gm)) found.add(new URL(path, new URL(file, web)).href.slice(web.href.length));
+    for (const [, path] of text.matchAll(/^import (?:[^"]* from )?"(\.[^"]+)";$/gm))
+      found.add(new URL(path, new URL(file, web)).href.slice(web.href.length));
   }
   return [...found].sort();
 }
 
 /** index.html with the right list. */
 export function index() {
-  const lines = needed().filter((file) => file !== "app/main.js").map((file) => `    <link rel="modulepreload" href="/assets/BUILD/${file}" />\n`);
+  const lines = needed()
+    .filter((file) => file !== "app/main.js")
+    .map((file) => `    <link rel="modulepreload" href="/assets/BUILD/${file}" />\n`);
   const html = readFileSync(new URL("index.html", web), "utf8").replace(/ *<link rel="modulepreload".*\n/g, "");
   return html.replace(/( *<script type="module")/, `${lines.join("")}$1`);
 }
 
 /** files.rs with the right list. */
 export function table() {
-  const files = /** @type {string[]} */ (readdirSync(web, { recursive: true })).filter((file) => /\.\w+$/.test(file) && file !== "files.rs").sort();
+  const files = /** @type {string[]} */ (readdirSync(web, { recursive: true }))
+    .filter((file) => /\.\w+$/.test(file) && file !== "files.rs")
+    .sort();
   const lines = files.map((file) => `    ("${file}", include_bytes!("${file}")),\n`);
   return `/// Every file of the console, by its path in this folder.\nstatic FILES: &[(&str, &[u8])] = &[\n${lines.join("")}];\n`;
 }

@@ -1,16 +1,11 @@
 // A gateway in memory for the tests of the pages: the answers of the contract, with just enough behind them. What the
 // real one decides is not repeated here; the browser tests against the real binary show that.
 import { randomBytes } from "node:crypto";
+import { seed } from "./seed.mjs";
 import { measure } from "../../../src/http/console/web/live/counter.js";
 
 /** @typedef {{ status: number, body?: any, headers?: Record<string, string> }} Answer */
 /** @typedef {{ method: string, path: string, query: URLSearchParams, body: any, headers: Record<string, string | undefined> }} Request */
-
-const NUMBER = { purpose: "in_call", global_outbound: false, limits: { segments_per_second: 1, burst: 1, segments_per_day: null, day_zone: "America/Los_Angeles" } };
-const QUEUE = { parent: null, in_call_sms: null, inbound_numbers: [], outbound_numbers: [], default_outbound: null, language: null };
-
-const verified = { state: "verified", status: "Verified for SMS messaging only", sms: true, mms: true, reason: null, checked_at: "2026-11-30T09:00:00.000Z", by: "carrier" };
-const unverified = { state: "unverified", status: "Not verified", sms: false, mms: false, reason: null, checked_at: null, by: null };
 
 /** @param {number} status @param {string} code @param {string} [detail] @param {object} [more] @returns {Answer} */
 export const problem = (status, code, detail = "", more = {}) => ({ status, body: { title: code, status, code, detail, ...more } });
@@ -26,7 +21,11 @@ export class Gateway {
     /** @type {Map<string, any>} */
     this.messages = new Map();
     /** @type {Map<string, any>} */
-    this.inboxes = new Map([["+12065550142", []], ["+12065550143", []], ["+393471234567", []]]);
+    this.inboxes = new Map([
+      ["+12065550142", []],
+      ["+12065550143", []],
+      ["+393471234567", []],
+    ]);
     /** @type {Map<string, any>} directory documents by path */
     this.docs = new Map();
     /** @type {Map<string, number>} */
@@ -35,10 +34,20 @@ export class Gateway {
     /** @type {Map<string, Answer>} */
     this.remembered = new Map();
     /** @type {Map<string, any>} */
-    this.optOuts = new Map([["+12065550199", { number: "+12065550199", everywhere: true, our_numbers: [], since: "2026-11-28T08:00:00.000Z", by: "keyword" }]]);
+    this.optOuts = new Map([
+      ["+12065550199", { number: "+12065550199", everywhere: true, our_numbers: [], since: "2026-11-28T08:00:00.000Z", by: "keyword" }],
+    ]);
     this.audit = /** @type {any[]} */ ([]);
     this.mood = { delay_ms: 0, answer: "ok", receipts: "normal" };
-    this.me = { kind: "person", name: "anna", scopes: ["send", "calls", "read", "admin", "operate"], texts: true, build: "build-1", demo: true, languages: ["en", "it"] };
+    this.me = {
+      kind: "person",
+      name: "anna",
+      scopes: ["send", "calls", "read", "admin", "operate"],
+      texts: true,
+      build: "build-1",
+      demo: true,
+      languages: ["en", "it"],
+    };
     this.health = { ready: true, reasons: [], notes: [], accounts: [], refusals: [] };
     this.step = 30;
     /** Events before this one are no longer kept. */
@@ -47,33 +56,7 @@ export class Gateway {
     this.instead = null;
     /** @type {Request[]} */
     this.seen = [];
-    this.#seed();
-  }
-
-  #seed() {
-    const put = (/** @type {string} */ path, /** @type {any} */ doc) => this.#store(path, doc);
-    put("/v1/settings", {
-      in_call_sms: true, non_us: { in_call: false, wait_time: false, rule: "plus_one" }, custom_messages: true, presets_only: false, default_language: "en",
-      closing: { enabled: true, texts: { en: "Thanks for calling. This conversation has ended.", it: "Grazie per la chiamata. La conversazione è finita." } },
-      auto_reply: { enabled: true, texts: { en: "This number is not monitored. Please call us." }, quiet_minutes: 15, per_day: 3, unknown_sender: "reply", strangers_per_hour: 200 },
-      opt_out_scope: "all_numbers", call_types: ["inbound_ivr"], attach_cross_queue: false, call_lease_minutes: 240, late_text: false, minimum_attestation: null, drop_non_us_inbound: false,
-      contact_memory_days: 90, landline_memory_days: 30, max_wait_ms: 10000, retention_days: 30, media_retention_days: 7,
-    });
-    put("/v1/numbers/+12065550100", { ...NUMBER, label: "Support A", account: "main", verification: verified });
-    put("/v1/numbers/+12065550101", { ...NUMBER, label: "Sales", account: "main", verification: verified });
-    put("/v1/numbers/+12065550102", { ...NUMBER, label: "Outbound pool", account: "main", verification: { ...verified, mms: false } });
-    put("/v1/numbers/+12065550103", { ...NUMBER, label: "Pool 2", account: "main", verification: unverified });
-    put("/v1/numbers/+12065550104", { ...NUMBER, label: "Old", account: "main", verification: { ...unverified, state: "failed", sms: true, reason: "The number's webhook points elsewhere: https://old.example.com/sms" } });
-    put("/v1/queues/support", { ...QUEUE, name: "Support", in_call_sms: true, inbound_numbers: ["+12065550100"], outbound_numbers: ["+12065550102"], default_outbound: "+12065550100", language: "en" });
-    put("/v1/queues/billing", { ...QUEUE, name: "Billing", parent: "support", language: "it" });
-    put("/v1/queues/sales", { ...QUEUE, name: "Sales", in_call_sms: true, inbound_numbers: ["+12065550101"] });
-    put("/v1/queues/night", { ...QUEUE, name: "Night", in_call_sms: false });
-    put("/v1/presets/en/welcome", { label: "Welcome", text: "Hello, this is your agent. You can text me here while we talk.", position: 1 });
-    put("/v1/presets/en/photo", { label: "Ask for a photo", text: "Please send me a photo of the label.", position: 2 });
-    put("/v1/presets/en/wait", { label: "Wait", text: "One moment please, I am looking it up.", position: 3 });
-    put("/v1/presets/en/address", { label: "Our address", text: `We are at 500 Pine Street, Seattle. ${"The entrance is on the side of the park. ".repeat(4)}`, position: 4 });
-    put("/v1/presets/it/welcome", { label: "Benvenuto", text: "Buongiorno, sono il suo agente. Può scrivermi qui mentre parliamo.", position: 1 });
-    put("/v1/accounts/main", { limits: { segments_per_second: null, burst: null, segments_per_day: null, day_zone: "America/Los_Angeles" } });
+    seed((path, doc) => this.#store(path, doc));
   }
 
   /** @param {string} path @param {any} doc */
@@ -99,7 +82,15 @@ export class Gateway {
   /** @param {string} type @param {any} data @param {string | null} [call] */
   emit(type, data, call = null) {
     const its = call === null ? null : this.events.filter(({ call_id: id }) => id === call).length + 1;
-    const event = { id: `evt_${randomBytes(8).toString("hex")}`, cursor: `c${this.events.length + 1}`, call_sequence: its, type, at: new Date().toISOString(), call_id: call, data: structuredClone(data) };
+    const event = {
+      id: `evt_${randomBytes(8).toString("hex")}`,
+      cursor: `c${this.events.length + 1}`,
+      call_sequence: its,
+      type,
+      at: new Date().toISOString(),
+      call_id: call,
+      data: structuredClone(data),
+    };
     this.events.push(event);
     for (const listener of this.listeners) listener(event);
     return event;
@@ -109,7 +100,15 @@ export class Gateway {
   change(path, doc, by = "bruno") {
     this.#store(path, doc);
     const [, , resource, ...id] = path.split("/");
-    this.audit.unshift({ at: new Date().toISOString(), actor: by, action: "change", resource: path.slice(4), reason: null, before: null, after: null });
+    this.audit.unshift({
+      at: new Date().toISOString(),
+      actor: by,
+      action: "change",
+      resource: path.slice(4),
+      reason: null,
+      before: null,
+      after: null,
+    });
     this.emit("directory.changed", { resource, id: id.join("/") || null, etag: this.etag(path), by });
   }
 
@@ -119,32 +118,82 @@ export class Gateway {
     const doc = this.docs.get(path);
     const [, , kind, ...rest] = path.split("/");
     const id = rest.join("/");
-    if (kind === "settings") return { ...doc, activation_required: !this.under("/v1/numbers/").some(([number, { verification }]) => number.startsWith("+1") && verification.state === "verified") };
+    if (kind === "settings")
+      return {
+        ...doc,
+        activation_required: !this.under("/v1/numbers/").some(
+          ([number, { verification }]) => number.startsWith("+1") && verification.state === "verified",
+        ),
+      };
     if (kind === "numbers") {
       const queues = this.under("/v1/queues/");
-      return { number: id, ...doc, suspended: doc.suspended ?? null, queues: { inbound: queues.find(([, queue]) => queue.inbound_numbers.includes(id))?.[0] ?? null, outbound: queues.filter(([, queue]) => queue.outbound_numbers.includes(id)).map(([queue]) => queue) }, lane: { queued: 0, tokens: 1, oldest_ready_ms: null, paused_until: null } };
+      return {
+        number: id,
+        ...doc,
+        suspended: doc.suspended ?? null,
+        queues: {
+          inbound: queues.find(([, queue]) => queue.inbound_numbers.includes(id))?.[0] ?? null,
+          outbound: queues.filter(([, queue]) => queue.outbound_numbers.includes(id)).map(([queue]) => queue),
+        },
+        lane: { queued: 0, tokens: 1, oldest_ready_ms: null, paused_until: null },
+      };
     }
     if (kind === "queues") return { id, ...doc, effective: this.effective(id) };
     if (kind === "presets") {
       const { encoding, segments } = measure(doc.text);
       return { language: rest[0], id: rest[1], ...doc, encoding, segments, warnings: segments > 1 ? ["over_one_segment"] : [] };
     }
-    return { name: id, ...doc, carrier: "twilio", public_url: "https://sms.example.com", webhooks: { messages: "https://sms.example.com/carriers/main/messages", receipts: "https://sms.example.com/carriers/main/receipts" }, report_only_until: null, breaker: "closed", paused_until: null, reason: null, detail: null, suspended: null, last_success_at: null };
+    return {
+      name: id,
+      ...doc,
+      carrier: "twilio",
+      public_url: "https://sms.example.com",
+      webhooks: { messages: "https://sms.example.com/carriers/main/messages", receipts: "https://sms.example.com/carriers/main/receipts" },
+      report_only_until: null,
+      breaker: "closed",
+      paused_until: null,
+      reason: null,
+      detail: null,
+      suspended: null,
+      last_success_at: null,
+    };
   }
 
   /** @param {string} id @returns {{ in_call_sms: boolean, language: string }} */
   effective(id) {
     const settings = this.docs.get("/v1/settings");
     const queue = this.docs.get(`/v1/queues/${id}`);
-    const above = queue?.parent && this.docs.has(`/v1/queues/${queue.parent}`) ? this.effective(queue.parent) : { in_call_sms: settings.in_call_sms, language: settings.default_language };
+    const above =
+      queue?.parent && this.docs.has(`/v1/queues/${queue.parent}`)
+        ? this.effective(queue.parent)
+        : { in_call_sms: settings.in_call_sms, language: settings.default_language };
     return { in_call_sms: settings.in_call_sms && (queue?.in_call_sms ?? above.in_call_sms), language: queue?.language ?? above.language };
   }
 
   /** @param {any} call */
   sms(call) {
     const settings = this.docs.get("/v1/settings");
-    const refusal = call.state === "ended" ? "call_ended" : !settings.in_call_sms ? "in_call_sms_off" : !this.effective(call.queue).in_call_sms ? "queue_disabled" : this.optOuts.has(call.caller) ? "opted_out" : !call.caller.startsWith("+1") && !settings.non_us.in_call ? "non_us_blocked" : call.phase === "waiting" && !call.wait_sms_consent ? "wait_consent_missing" : null;
-    return { session: call.state === "ended" ? "closed" : call.our_number ? "open" : "none", closed_reason: call.state === "ended" ? "call_ended" : null, can_send: refusal === null, refusal, custom_allowed: settings.custom_messages && !settings.presets_only };
+    const refusal =
+      call.state === "ended"
+        ? "call_ended"
+        : !settings.in_call_sms
+          ? "in_call_sms_off"
+          : !this.effective(call.queue).in_call_sms
+            ? "queue_disabled"
+            : this.optOuts.has(call.caller)
+              ? "opted_out"
+              : !call.caller.startsWith("+1") && !settings.non_us.in_call
+                ? "non_us_blocked"
+                : call.phase === "waiting" && !call.wait_sms_consent
+                  ? "wait_consent_missing"
+                  : null;
+    return {
+      session: call.state === "ended" ? "closed" : call.our_number ? "open" : "none",
+      closed_reason: call.state === "ended" ? "call_ended" : null,
+      can_send: refusal === null,
+      refusal,
+      custom_allowed: settings.custom_messages && !settings.presets_only,
+    };
   }
 
   /** @param {any} call */
@@ -161,7 +210,27 @@ export class Gateway {
   send(call, kind, text, more = {}) {
     const { encoding, segments } = measure(text);
     if (!call.our_number) call.our_number = this.docs.get(`/v1/queues/${call.queue}`)?.inbound_numbers[0] ?? "+12065550102";
-    const message = { id: this.#messageId(), call_id: call.id, direction: "outbound", kind, state: "queued", from: call.our_number, to: call.caller, text, encoding, segments, warnings: [], estimated_wait_ms: 0, media: [], agent: null, smart_action: null, client_ref: null, error: null, created_at: new Date().toISOString(), ...more };
+    const message = {
+      id: this.#messageId(),
+      call_id: call.id,
+      direction: "outbound",
+      kind,
+      state: "queued",
+      from: call.our_number,
+      to: call.caller,
+      text,
+      encoding,
+      segments,
+      warnings: [],
+      estimated_wait_ms: 0,
+      media: [],
+      agent: null,
+      smart_action: null,
+      client_ref: null,
+      error: null,
+      created_at: new Date().toISOString(),
+      ...more,
+    };
     this.messages.set(message.id, message);
     this.emit("message.queued", message, call.id);
     void this.#carry(message, call);
@@ -179,7 +248,9 @@ export class Gateway {
       this.emit(`message.${state}`, data, message.call_id);
     };
     move("sent");
-    this.inboxes.get(message.to)?.push({ direction: "in", from: message.from, to: message.to, text: message.text, media: 0, at: new Date().toISOString() });
+    this.inboxes
+      .get(message.to)
+      ?.push({ direction: "in", from: message.from, to: message.to, text: message.text, media: 0, at: new Date().toISOString() });
     call.usage.segments_sent += message.segments;
     if (this.mood.receipts !== "normal") return;
     await rest();
@@ -194,16 +265,55 @@ export class Gateway {
     const call = [...this.calls.values()].find(({ caller, state }) => caller === from && state === "active");
     if (/^stop$/i.test(text.trim())) {
       this.optOuts.set(from, { number: from, everywhere: true, our_numbers: [], since: new Date().toISOString(), by: "keyword" });
-      setTimeout(() => this.emit("contact.opted_out", { contact: from, our_number: to, keyword: "stop", by: "keyword", ...(call ? { call_id: call.id } : {}) }), this.step);
+      setTimeout(
+        () =>
+          this.emit("contact.opted_out", {
+            contact: from,
+            our_number: to,
+            keyword: "stop",
+            by: "keyword",
+            ...(call ? { call_id: call.id } : {}),
+          }),
+        this.step,
+      );
     }
     if (!call) {
       const last = [...this.calls.values()].filter(({ caller }) => caller === from).at(-1);
       this.emit("message.late", { from, to, at: new Date().toISOString(), auto_replied: true, last_call_id: last?.id ?? null });
-      this.inboxes.get(from)?.push({ direction: "in", from: to, to: from, text: this.docs.get("/v1/settings").auto_reply.texts.en, media: 0, at: new Date().toISOString() });
+      this.inboxes.get(from)?.push({
+        direction: "in",
+        from: to,
+        to: from,
+        text: this.docs.get("/v1/settings").auto_reply.texts.en,
+        media: 0,
+        at: new Date().toISOString(),
+      });
       return;
     }
     call.our_number ??= to;
-    const message = { id: this.#messageId(), call_id: call.id, direction: "inbound", kind: "inbound", state: "received", from, to, text, encoding: "gsm7", segments: 1, warnings: [], estimated_wait_ms: null, media, agent: null, smart_action: null, client_ref: null, error: null, created_at: new Date().toISOString(), before_hangup: true, reply_blocked: false, opt_out_keyword: /^stop$/i.test(text.trim()) ? "STOP" : null };
+    const message = {
+      id: this.#messageId(),
+      call_id: call.id,
+      direction: "inbound",
+      kind: "inbound",
+      state: "received",
+      from,
+      to,
+      text,
+      encoding: "gsm7",
+      segments: 1,
+      warnings: [],
+      estimated_wait_ms: null,
+      media,
+      agent: null,
+      smart_action: null,
+      client_ref: null,
+      error: null,
+      created_at: new Date().toISOString(),
+      before_hangup: true,
+      reply_blocked: false,
+      opt_out_keyword: /^stop$/i.test(text.trim()) ? "STOP" : null,
+    };
     this.messages.set(message.id, message);
     call.usage.received += 1;
     this.emit("message.received", message, call.id);

@@ -10,17 +10,32 @@ import { answer } from "./routes.mjs";
 
 export const WEB = fileURLToPath(new URL("../../../src/http/console/web/", import.meta.url));
 const BUILD = "test";
-const TYPES = /** @type {Record<string, string>} */ ({ js: "text/javascript", css: "text/css", svg: "image/svg+xml", html: "text/html; charset=utf-8", LICENSE: "text/plain" });
+const TYPES = /** @type {Record<string, string>} */ ({
+  js: "text/javascript",
+  css: "text/css",
+  svg: "image/svg+xml",
+  html: "text/html; charset=utf-8",
+  LICENSE: "text/plain",
+});
 
 /** The headers of CONSOLE.md on every answer. */
 const HEADERS = {
-  "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; media-src blob:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'; require-trusted-types-for 'script'; trusted-types lit-html",
-  "X-Content-Type-Options": "nosniff", "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Resource-Policy": "same-origin", "Permissions-Policy": "", "Referrer-Policy": "same-origin",
+  "Content-Security-Policy":
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; media-src blob:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'; require-trusted-types-for 'script'; trusted-types lit-html",
+  "X-Content-Type-Options": "nosniff",
+  "Cross-Origin-Opener-Policy": "same-origin",
+  "Cross-Origin-Resource-Policy": "same-origin",
+  "Permissions-Policy": "",
+  "Referrer-Policy": "same-origin",
 };
 
 /** All modules of the console. */
 export function modules() {
-  return ["app", "live", "pages", "parts", "vendor", "words"].flatMap((folder) => readdirSync(`${WEB}${folder}`).filter((file) => file.endsWith(".js")).map((file) => `${folder}/${file}`));
+  return ["app", "live", "pages", "parts", "vendor", "words"].flatMap((folder) =>
+    readdirSync(`${WEB}${folder}`)
+      .filter((file) => file.endsWith(".js"))
+      .map((file) => `${folder}/${file}`),
+  );
 }
 
 export class Door {
@@ -65,7 +80,12 @@ export class Door {
     const give = (/** @type {import("./gateway.mjs").Answer} */ { status, body, headers = {} }) => {
       const raw = Buffer.isBuffer(body) || typeof body === "string";
       const type = status >= 400 ? "application/problem+json" : "application/json";
-      response.writeHead(status, { ...HEADERS, "Cache-Control": "no-store", ...(body === undefined ? {} : { "Content-Type": type }), ...headers });
+      response.writeHead(status, {
+        ...HEADERS,
+        "Cache-Control": "no-store",
+        ...(body === undefined ? {} : { "Content-Type": type }),
+        ...headers,
+      });
       response.end(body === undefined ? undefined : raw ? body : JSON.stringify(body));
     };
     if (url.pathname.startsWith("/assets/")) return give(file(url.pathname));
@@ -75,11 +95,21 @@ export class Door {
       if (!session) return give(problem(401, "unauthorized", "sign in"));
       if (url.pathname.startsWith("/session")) return give(this.#sessions(request, url, session));
       if (process.env.OFFHOOK_UPSTREAM && url.pathname.startsWith("/v1/")) return this.#forward(request, response, url);
-      if (url.pathname === "/v1/events" && request.headers.accept?.includes("text/event-stream")) return this.#stream(request, response, url);
+      if (url.pathname === "/v1/events" && request.headers.accept?.includes("text/event-stream"))
+        return this.#stream(request, response, url);
       const text = await read(request);
       const headers = /** @type {Record<string, string | undefined>} */ (request.headers);
-      const found = await answer(this.gateway, { method: request.method ?? "", path: url.pathname, query: url.searchParams, body: text ? JSON.parse(text) : undefined, headers });
-      return give({ ...found, headers: { ...(request.method === "GET" ? { "Offhook-Cursor": this.gateway.cursor } : {}), ...found.headers } });
+      const found = await answer(this.gateway, {
+        method: request.method ?? "",
+        path: url.pathname,
+        query: url.searchParams,
+        body: text ? JSON.parse(text) : undefined,
+        headers,
+      });
+      return give({
+        ...found,
+        headers: { ...(request.method === "GET" ? { "Offhook-Cursor": this.gateway.cursor } : {}), ...found.headers },
+      });
     }
     const index = readFileSync(`${WEB}index.html`, "utf8").replaceAll("BUILD", BUILD);
     give({ status: 200, body: index, headers: { "Content-Type": TYPES.html } });
@@ -103,7 +133,11 @@ export class Door {
     const key = randomBytes(16).toString("hex");
     this.sessions.set(cookie, { key, id: cookie.slice(0, 8) });
     const { me } = this.gateway;
-    return { status: 200, body: { key, name: me.name, scopes: me.scopes, texts: me.texts, expires_at: new Date(Date.now() + 900_000).toISOString() }, headers: { "Set-Cookie": `offhook-test=${cookie}; HttpOnly; SameSite=Strict; Path=/` } };
+    return {
+      status: 200,
+      body: { key, name: me.name, scopes: me.scopes, texts: me.texts, expires_at: new Date(Date.now() + 900_000).toISOString() },
+      headers: { "Set-Cookie": `offhook-test=${cookie}; HttpOnly; SameSite=Strict; Path=/` },
+    };
   }
 
   /** @param {http.IncomingMessage} request @param {URL} url @param {{ id: string }} session @returns {import("./gateway.mjs").Answer} */
@@ -113,7 +147,14 @@ export class Door {
       for (const [cookie, other] of this.sessions) if (other.id === id) this.sessions.delete(cookie);
       return { status: 204 };
     }
-    const items = [...this.sessions.values()].map(({ id }) => ({ id, current: id === session.id, began_at: "2026-11-30T08:00:00.000Z", used_at: new Date().toISOString(), expires_at: "2026-11-30T16:00:00.000Z", address: "127.0.0.1" }));
+    const items = [...this.sessions.values()].map(({ id }) => ({
+      id,
+      current: id === session.id,
+      began_at: "2026-11-30T08:00:00.000Z",
+      used_at: new Date().toISOString(),
+      expires_at: "2026-11-30T16:00:00.000Z",
+      address: "127.0.0.1",
+    }));
     return { status: 200, body: { items, next_cursor: null } };
   }
 
@@ -127,7 +168,8 @@ export class Door {
       return void response.end(JSON.stringify({ code: "events_expired", detail: "continue from oldest" }));
     }
     response.writeHead(200, { ...HEADERS, "Content-Type": "text/event-stream", "Cache-Control": "no-store" });
-    const write = (/** @type {any} */ event) => response.write(`id: ${event.cursor}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`);
+    const write = (/** @type {any} */ event) =>
+      response.write(`id: ${event.cursor}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`);
     response.write(`retry: 2000\n: position\nid: c${from}\n\n`);
     gateway.events.slice(from).forEach(write);
     gateway.listeners.add(write);
@@ -141,10 +183,14 @@ export class Door {
   /** @param {http.IncomingMessage} request @param {http.ServerResponse} response @param {URL} url */
   #forward(request, response, url) {
     const { host: _h, cookie: _c, "x-offhook-key": _k, origin: _o, referer: _r, ...headers } = request.headers;
-    const upstream = http.request(new URL(url.pathname + url.search, process.env.OFFHOOK_UPSTREAM), { method: request.method, headers: { ...headers, authorization: `Bearer ${process.env.OFFHOOK_TOKEN}` } }, (found) => {
-      response.writeHead(found.statusCode ?? 502, { ...found.headers, ...HEADERS });
-      found.pipe(response);
-    });
+    const upstream = http.request(
+      new URL(url.pathname + url.search, process.env.OFFHOOK_UPSTREAM),
+      { method: request.method, headers: { ...headers, authorization: `Bearer ${process.env.OFFHOOK_TOKEN}` } },
+      (found) => {
+        response.writeHead(found.statusCode ?? 502, { ...found.headers, ...HEADERS });
+        found.pipe(response);
+      },
+    );
     upstream.on("error", () => response.destroy());
     response.on("close", () => upstream.destroy());
     request.pipe(upstream);
@@ -155,7 +201,15 @@ export class Door {
 function file(path) {
   const name = path.replace(/^\/assets\/[^/]+\//, "");
   if (!["look.css", "icon.svg", ...modules()].includes(name)) return problem(404, "not_found");
-  return { status: 200, body: gzipSync(readFileSync(WEB + name)), headers: { "Content-Encoding": "gzip", "Content-Type": TYPES[name.split(".").at(-1) ?? ""], "Cache-Control": "public, max-age=31536000, immutable" } };
+  return {
+    status: 200,
+    body: gzipSync(readFileSync(WEB + name)),
+    headers: {
+      "Content-Encoding": "gzip",
+      "Content-Type": TYPES[name.split(".").at(-1) ?? ""],
+      "Cache-Control": "public, max-age=31536000, immutable",
+    },
+  };
 }
 
 /** @param {http.IncomingMessage} request */

@@ -33,15 +33,19 @@ export function world(body, { path = "/playground", setUp, context: options = {}
     const wrong = [];
     /** @type {string[]} */
     const foreign = [];
-    context.on("request", (request) => !request.url().startsWith(origin) && !request.url().startsWith("blob:") && foreign.push(request.url()));
+    context.on(
+      "request",
+      (request) => !request.url().startsWith(origin) && !request.url().startsWith("blob:") && foreign.push(request.url()),
+    );
     const newPage = async (/** @type {string} */ where) => {
       const page = await context.newPage();
-      page.setDefaultTimeout(5_000);
+      page.setDefaultTimeout(20_000);
       page.on("pageerror", (error) => wrong.push(String(error)));
       page.on("dialog", (dialog) => void dialog.dismiss().then(() => wrong.push(`dialog: ${dialog.message()}`)));
       page.on("console", (message) => {
         // A refused or failed request is what many tests are about; the page's own errors are not.
-        if (message.type() === "error" && !/Failed to load resource|net::ERR/.test(message.text()) && !allow?.test(message.text())) wrong.push(message.text());
+        if (message.type() === "error" && !/Failed to load resource|net::ERR/.test(message.text()) && !allow?.test(message.text()))
+          wrong.push(message.text());
       });
       await page.goto(origin + where);
       return page;
@@ -68,13 +72,15 @@ export function world(body, { path = "/playground", setUp, context: options = {}
 
 /** Finds nothing wrong with what is shown. @param {Page} page @param {string} what */
 export async function accessible(page, what) {
-  const found = await page.evaluate(`(async () => { const module = {}; ${axe}; const axe_ = window.axe ?? module.exports; return (await axe_.run(document, { resultTypes: ["violations"] })).violations.map(({ id, nodes }) => id + ": " + nodes.slice(0, 3).map(({ html }) => html.slice(0, 200)).join(" | ")); })()`);
+  const found = await page.evaluate(
+    `(async () => { const module = {}; ${axe}; const axe_ = window.axe ?? module.exports; return (await axe_.run(document, { resultTypes: ["violations"] })).violations.map(({ id, nodes }) => id + ": " + nodes.slice(0, 3).map(({ html }) => html.slice(0, 200)).join(" | ")); })()`,
+  );
   assert.deepEqual(found, [], `axe on ${what}`);
 }
 
 /** Waits until something is so. @param {() => boolean | Promise<boolean>} condition @param {string} what */
 export async function until(condition, what) {
-  for (let tries = 0; tries < 100; tries += 1) {
+  for (let tries = 0; tries < 400; tries += 1) {
     if (await condition()) return;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }

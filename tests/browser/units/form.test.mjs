@@ -33,17 +33,20 @@ test("a path can be added and taken away", () => {
 /** A gateway with one resource. @param {any} doc */
 function gateway(doc) {
   const state = { doc, version: 1, puts: /** @type {any[]} */ ([]), before: () => {} };
-  globalThis.fetch = /** @type {any} */ (async (/** @type {string} */ _path, /** @type {any} */ init) => {
-    const tag = () => `"${state.version}"`;
-    if (init.method === "PUT") {
-      state.before();
-      if (init.headers.get("If-Match") !== tag()) return new Response(JSON.stringify({ code: "precondition_failed", detail: "" }), { status: 412 });
-      state.doc = JSON.parse(init.body);
-      state.version += 1;
-      state.puts.push(state.doc);
+  globalThis.fetch = /** @type {any} */ (
+    async (/** @type {string} */ _path, /** @type {any} */ init) => {
+      const tag = () => `"${state.version}"`;
+      if (init.method === "PUT") {
+        state.before();
+        if (init.headers.get("If-Match") !== tag())
+          return new Response(JSON.stringify({ code: "precondition_failed", detail: "" }), { status: 412 });
+        state.doc = JSON.parse(init.body);
+        state.version += 1;
+        state.puts.push(state.doc);
+      }
+      return new Response(JSON.stringify(state.doc), { headers: { ETag: tag() } });
     }
-    return new Response(JSON.stringify(state.doc), { headers: { ETag: tag() } });
-  });
+  );
   return state;
 }
 
@@ -80,13 +83,16 @@ test("a lost race over one field loses nobody's work", async () => {
   there.doc = withAt(there.doc, "closing.texts.en", "Farewell");
   there.version += 1;
   assert.equal(await form.save(), null);
-  assert.deepEqual([form.conflicts[0].theirs, form.value("closing.texts.en"), there.doc.closing.texts.en], ["Farewell", "Goodbye", "Farewell"]);
+  assert.deepEqual(
+    [form.conflicts[0].theirs, form.value("closing.texts.en"), there.doc.closing.texts.en],
+    ["Farewell", "Goodbye", "Farewell"],
+  );
   form.choose(form.conflicts[0], "mine");
   assert.ok(await form.save());
   assert.equal(there.doc.closing.texts.en, "Goodbye");
 });
 
-test("a change of somebody else is taken up at once where nothing is edited, and announced where something is", async () => {
+test("another's change is taken up where nothing is edited, and announced elsewhere", async () => {
   const there = gateway(base);
   const form = new Form("/v1/settings");
   await form.load();
@@ -95,8 +101,14 @@ test("a change of somebody else is taken up at once where nothing is edited, and
   await form.hear("bruno", '"2"');
   assert.equal(form.value("in_call_sms"), false);
   form.set("in_call_sms", true);
+  there.doc = withAt(there.doc, "max_wait_ms", 12_000);
+  there.version += 1;
   await form.hear("bruno", '"3"');
   assert.deepEqual([form.changedBy, form.value("in_call_sms")], ["bruno", true]);
+  // Discarded, it shows what is there now.
+  form.reset();
+  await new Promise((resolve) => form.addEventListener("change", resolve, { once: true }));
+  assert.deepEqual([form.changedBy, form.value("in_call_sms"), form.value("max_wait_ms")], [null, false, 12_000]);
 });
 
 test("a refusal keeps what was written and stands at its field", async () => {
@@ -105,8 +117,19 @@ test("a refusal keeps what was written and stands at its field", async () => {
   await form.load();
   form.set("inbound_numbers", ["+12065550101"]);
   globalThis.fetch = async () =>
-    new Response(JSON.stringify({ code: "inbound_number_taken", detail: "of Sales", errors: [{ field: "inbound_numbers[0]", code: "inbound_number_taken", detail: "of Sales" }] }), { status: 409 });
+    new Response(
+      JSON.stringify({
+        code: "inbound_number_taken",
+        detail: "of Sales",
+        errors: [{ field: "inbound_numbers[0]", code: "inbound_number_taken", detail: "of Sales" }],
+      }),
+      { status: 409 },
+    );
   assert.equal(await form.save(), null);
   assert.equal(form.wrong("inbound_numbers")?.code, "inbound_number_taken");
   assert.deepEqual(form.value("inbound_numbers"), ["+12065550101"]);
+  form.set("name", "Another");
+  assert.equal(form.wrong("inbound_numbers")?.code, "inbound_number_taken");
+  form.set("inbound_numbers", []);
+  assert.equal(form.problem, null, "it was about what stood there before");
 });

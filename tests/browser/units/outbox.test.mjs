@@ -6,12 +6,22 @@ import { Outbox } from "../../../src/http/console/web/live/outbox.js";
 /** A storage like the browser's. */
 function storage() {
   const items = new Map();
-  return { items, getItem: (/** @type {string} */ k) => items.get(k) ?? null, setItem: (/** @type {string} */ k, /** @type {string} */ v) => void items.set(k, v), removeItem: (/** @type {string} */ k) => void items.delete(k) };
+  return {
+    items,
+    getItem: (/** @type {string} */ k) => items.get(k) ?? null,
+    setItem: (/** @type {string} */ k, /** @type {string} */ v) => void items.set(k, v),
+    removeItem: (/** @type {string} */ k) => void items.delete(k),
+  };
 }
 
 /** @param {Array<Problem | object>} answers @param {ReturnType<typeof storage>} kept */
 function outbox(answers, kept = storage()) {
-  const seen = { actions: /** @type {string[]} */ ([]), keys: /** @type {any[]} */ ([]), back: /** @type {any[]} */ ([]), waits: /** @type {number[]} */ ([]) };
+  const seen = {
+    actions: /** @type {string[]} */ ([]),
+    keys: /** @type {any[]} */ ([]),
+    back: /** @type {any[]} */ ([]),
+    waits: /** @type {number[]} */ ([]),
+  };
   const post = async (/** @type {string} */ _m, /** @type {string} */ _p, /** @type {any} */ options) => {
     seen.keys.push(options.key);
     const answer = answers.shift();
@@ -19,7 +29,12 @@ function outbox(answers, kept = storage()) {
     return /** @type {any} */ ({ data: answer });
   };
   const wait = async (/** @type {number} */ ms) => void seen.waits.push(ms);
-  const box = new Outbox("c-1", (action) => seen.actions.push(action.do), (content, problem) => seen.back.push([content, problem.code]), { storage: kept, post, wait });
+  const box = new Outbox(
+    "c-1",
+    (action) => seen.actions.push(action.do),
+    (content, problem) => seen.back.push([content, problem.code]),
+    { storage: kept, post, wait },
+  );
   return { box, seen, kept };
 }
 const shown = { agent: "a", text: "Hi", kind: "custom" };
@@ -30,8 +45,38 @@ test("an accepted text is forgotten", async () => {
   assert.deepEqual([seen.actions, kept.items.size], [["send", "accepted"], 0]);
 });
 
+test("a text of unknown fate is asked about once the gateway is there again", async () => {
+  const answers = [new Problem(0, { code: "network" }), { id: "m" }];
+  const post = async () => {
+    const answer = answers.shift();
+    if (answer instanceof Problem) throw answer;
+    return /** @type {any} */ ({ data: answer });
+  };
+  const actions = /** @type {string[]} */ ([]);
+  const box = new Outbox(
+    "c-1",
+    (action) => actions.push(action.do),
+    () => assert.fail("it came back"),
+    { storage: storage(), post },
+  );
+  // No time passes.
+  const before = globalThis.setTimeout;
+  globalThis.setTimeout = /** @type {any} */ (() => 0);
+  const sent = box.send({ text: "Hi" }, shown);
+  await new Promise((resolve) => setImmediate(resolve));
+  globalThis.setTimeout = before;
+  assert.deepEqual(actions, ["send", "unknown"]);
+  box.retry();
+  await sent;
+  assert.deepEqual(actions, ["send", "unknown", "accepted"]);
+});
+
 test("a refused text and a 503 give the text back", async () => {
-  for (const [status, code] of /** @type {[number, string][]} */ ([[403, "opted_out"], [429, "rate_limited"], [503, "draining"]])) {
+  for (const [status, code] of /** @type {[number, string][]} */ ([
+    [403, "opted_out"],
+    [429, "rate_limited"],
+    [503, "draining"],
+  ])) {
     const { box, seen, kept } = outbox([new Problem(status, { code })]);
     await box.send({ text: "Hi" }, shown);
     assert.deepEqual([seen.actions, seen.back[0][1], seen.back[0][0].text, kept.items.size], [["send", "refused"], code, "Hi", 0]);

@@ -12,10 +12,15 @@ const own = files.filter((file) => file.endsWith(".js") && !file.startsWith("ven
 const zipped = (/** @type {string[]} */ some) => some.reduce((sum, file) => sum + gzipSync(read(file)).length, 0);
 
 test("nothing that the content policy forbids is in the sources", () => {
-  const banned = /innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function|\bstyle=|\.style\b|unsafeHTML|setAttribute\("style|@type \{any\} \*\/ \(window/;
+  const banned =
+    /innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function|\bstyle=|\.style\b|unsafeHTML|setAttribute\("style|@type \{any\} \*\/ \(window/;
   for (const file of [...own, "index.html"]) {
     const lines = String(read(file)).split("\n");
-    assert.deepEqual(lines.filter((line) => banned.test(line)), [], file);
+    assert.deepEqual(
+      lines.filter((line) => banned.test(line)),
+      [],
+      file,
+    );
   }
 });
 
@@ -23,7 +28,11 @@ test("no request leaves the console's own origin", () => {
   for (const file of files.filter((file) => !file.startsWith("vendor/") && !file.endsWith(".svg"))) {
     const found = String(read(file)).match(/https?:\/\/[^\s"'`)<]+/g) ?? [];
     // The example of a curl command is shown, not called.
-    assert.deepEqual(found.filter((url) => !url.startsWith("http://127.0.0.1:8081/v1/calls")), [], file);
+    assert.deepEqual(
+      found.filter((url) => !url.startsWith("http://127.0.0.1:8081/v1/calls")),
+      [],
+      file,
+    );
   }
 });
 

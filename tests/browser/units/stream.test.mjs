@@ -9,7 +9,15 @@ test("a stream may be cut anywhere", () => {
     const parse = parser();
     const found = [];
     for (let at = 0; at < STREAM.length; at += size) found.push(...parse(STREAM.slice(at, at + size)));
-    assert.deepEqual(found.map(({ id, data }) => [id, data]), [["c0", ""], ["c1", '{"id":"evt_1"}'], ["c2", ""]], `pieces of ${size}`);
+    assert.deepEqual(
+      found.map(({ id, data }) => [id, data]),
+      [
+        ["c0", ""],
+        ["c1", '{"id":"evt_1"}'],
+        ["c2", ""],
+      ],
+      `pieces of ${size}`,
+    );
   }
 });
 
@@ -22,6 +30,9 @@ test("lines may end as they do on other systems", () => {
 });
 
 test("the back-off grows from 1 s to 30 s with jitter", () => {
-  assert.deepEqual([0, 1, 2, 3, 4, 5, 9].map((tries) => backOff(tries, 1)), [1000, 2000, 4000, 8000, 16000, 30000, 30000]);
+  assert.deepEqual(
+    [0, 1, 2, 3, 4, 5, 9].map((tries) => backOff(tries, 1)),
+    [1000, 2000, 4000, 8000, 16000, 30000, 30000],
+  );
   assert.equal(backOff(0, 0), 500);
 });

@@ -23,31 +23,65 @@ test("every language has the same keys, and the same values in each sentence", (
 test("every code of the closed list has a sentence in every language", () => {
   const codes = [...components.schemas.Problem.properties.code.enum, ...DOOR];
   assert.ok(codes.length > 60, `${codes.length} codes`);
-  for (const words of [en, it]) assert.deepEqual(codes.filter((code) => !words[`code.${code}`]), []);
+  for (const words of [en, it])
+    assert.deepEqual(
+      codes.filter((code) => !words[`code.${code}`]),
+      [],
+    );
 });
 
 test("every state, kind, reason and scope of the contract has its word", () => {
   const groups = /** @type {const} */ ([
-    ["state", "MessageState"], ["kind", "Kind"], ["reason", "MediumFailure"], ["waits", "WaitingFor"], ["waits", "LaneWaitsFor"], ["by", "OptOutBy"],
-    ["timeline", "TimelineEvent"], ["outcome", "AttemptOutcome"], ["account.scope_", "Scope"], ["account", "AccountPauseReason"], ["number", "VerificationState"],
+    ["state", "MessageState"],
+    ["kind", "Kind"],
+    ["reason", "MediumFailure"],
+    ["waits", "WaitingFor"],
+    ["waits", "LaneWaitsFor"],
+    ["by", "OptOutBy"],
+    ["timeline", "TimelineEvent"],
+    ["outcome", "AttemptOutcome"],
+    ["account.scope_", "Scope"],
+    ["account", "AccountPauseReason"],
+    ["number", "VerificationState"],
   ]);
   for (const [group, schema] of groups) {
-    const values = components.schemas[schema].enum ?? components.schemas[schema].oneOf.map((/** @type {any} */ one) => one.const ?? one.enum?.[0]);
+    const values =
+      components.schemas[schema].enum ?? components.schemas[schema].oneOf.map((/** @type {any} */ one) => one.const ?? one.enum?.[0]);
     assert.ok(values.length > 1, schema);
     const key = (/** @type {string} */ value) => (group.endsWith("_") ? `${group}${value}` : `${group}.${value}`);
-    for (const words of [en, it]) assert.deepEqual(values.filter((/** @type {string} */ value) => !words[key(value)]), [], schema);
+    for (const words of [en, it])
+      assert.deepEqual(
+        values.filter((/** @type {string} */ value) => !words[key(value)]),
+        [],
+        schema,
+      );
   }
-  const errors = "cancelled_call_ended cancelled_by_request opted_out landline number_invalid blocked unreachable carrier_rejected carrier_error too_late".split(" ");
-  for (const words of [en, it]) assert.deepEqual(errors.filter((code) => !words[`problem.${code}`]), []);
+  const errors =
+    "cancelled_call_ended cancelled_by_request opted_out landline number_invalid blocked unreachable carrier_rejected carrier_error too_late".split(
+      " ",
+    );
+  for (const words of [en, it])
+    assert.deepEqual(
+      errors.filter((code) => !words[`problem.${code}`]),
+      [],
+    );
 });
 
 test("r32 r38 the exact words of the original stand", () => {
-  assert.deepEqual([en["number.verified"], it["number.verified"]], ["Verified for SMS messaging only", "Verificato solo per la messaggistica SMS"]);
+  assert.deepEqual(
+    [en["number.verified"], it["number.verified"]],
+    ["Verified for SMS messaging only", "Verificato solo per la messaggistica SMS"],
+  );
   assert.deepEqual([en["set"], it["set"]], ["Set", "Imposta"]);
 });
 
 test("no sentence is left that nothing says", () => {
-  const sources = ["app", "live", "pages", "parts"].flatMap((folder) => readdirSync(new URL(`${folder}/`, web)).map((file) => readFileSync(new URL(`${folder}/${file}`, web), "utf8"))).join("\n");
-  const byValue = /^(state|kind|code|problem|reason|waits|event|by|account|timeline|outcome|number|page|play|keys|mood)\./;
-  assert.deepEqual(Object.keys(en).filter((key) => !byValue.test(key) && !sources.includes(`"${key}"`)), []);
+  const sources = ["app", "live", "pages", "parts"]
+    .flatMap((folder) => readdirSync(new URL(`${folder}/`, web)).map((file) => readFileSync(new URL(`${folder}/${file}`, web), "utf8")))
+    .join("\n");
+  const byValue = /^(state|kind|code|problem|reason|waits|by|account|timeline|outcome|number|page|play|keys|mood)\./;
+  assert.deepEqual(
+    Object.keys(en).filter((key) => !byValue.test(key) && !sources.includes(`"${key}"`)),
+    [],
+  );
 });

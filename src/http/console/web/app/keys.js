@@ -5,7 +5,7 @@ import { readNumber, showNumber } from "../live/e164.js";
 import { valueOf } from "../parts/controls.js";
 import { dialog } from "../parts/dialog.js";
 import { Part, preference } from "../parts/element.js";
-import { t } from "../words/words.js";
+import { t, visible } from "../words/words.js";
 import { go, pages } from "./routes.js";
 
 /** What `g` and a letter open. @type {Record<string, string>} */
@@ -60,7 +60,15 @@ export class Keys extends Part {
       /** @type {HTMLButtonElement | null | undefined} */ (within?.querySelector("[data-set]"))?.click();
       return;
     }
-    if (event.ctrlKey || event.metaKey || event.altKey || preference("keys") === "off" || isInput(event.target) || document.querySelector("dialog[open]")) return;
+    if (
+      event.ctrlKey ||
+      event.metaKey ||
+      event.altKey ||
+      preference("keys") === "off" ||
+      isInput(event.target) ||
+      document.querySelector("dialog[open]")
+    )
+      return;
     this.pressSingle(event);
   }
 
@@ -92,11 +100,18 @@ export class Keys extends Part {
     /** @type {Found[]} */
     const special = [];
     const number = readNumber(this.query).number;
-    if (number) special.push({ text: t("find.calls_of", { number: showNumber(number) }), more: "", path: `/calls?caller=${encodeURIComponent(number)}` });
-    if (/^[A-Za-z0-9_.:-]{3,128}$/.test(this.query.trim())) special.push({ text: t("find.call", { id: this.query.trim() }), more: "", path: `/calls/${encodeURIComponent(this.query.trim())}` });
+    if (number)
+      special.push({
+        text: t("find.calls_of", { number: showNumber(number) }),
+        more: "",
+        path: `/calls?caller=${encodeURIComponent(number)}`,
+      });
+    if (/^[A-Za-z0-9_.:-]{3,128}$/.test(this.query.trim()))
+      special.push({ text: t("find.call", { id: this.query.trim() }), more: "", path: `/calls/${encodeURIComponent(this.query.trim())}` });
     const listed = pages().map(({ path, name }) => ({ text: name, more: t("find.page"), path }));
     const compact = query.replace(/[\s+]/g, "");
-    const matches = (/** @type {Found} */ { text, more }) => `${text} ${more}`.toLowerCase().includes(query) || (compact !== "" && text.replace(/[\s+]/g, "").includes(compact));
+    const matches = (/** @type {Found} */ { text, more }) =>
+      `${text} ${more}`.toLowerCase().includes(query) || (compact !== "" && text.replace(/[\s+]/g, "").includes(compact));
     return [...[...listed, ...this.things].filter(matches), ...special].slice(0, 30);
   }
 
@@ -127,24 +142,38 @@ export class Keys extends Part {
         this.choose(found[this.active]);
       }
     };
-    return html`<input autofocus role="combobox" aria-expanded="true" aria-controls="find-list" aria-label=${t("find")} placeholder=${t("find")} .value=${this.query}
+    return html`<input autofocus role="combobox" aria-expanded="true" aria-controls="find-list" aria-label=${t("find")}
+      placeholder=${t("find")} .value=${this.query}
         aria-activedescendant=${found.length > 0 ? `find-${this.active}` : nothing}
-        @input=${(/** @type {Event} */ event) => { this.query = valueOf(event); this.active = 0; }} @keydown=${press} />
+        @input=${(/** @type {Event} */ event) => {
+          this.query = valueOf(event);
+          this.active = 0;
+        }} @keydown=${press} />
       <div class="options" role="listbox" id="find-list" aria-label=${t("find.title")}>${found.map(
-        (item, at) => html`<div role="option" id="find-${at}" aria-selected=${at === this.active ? "true" : "false"} @click=${() => this.choose(item)}>
-          <span class="wrap">${item.text} <span class="meta">${item.more}</span></span></div>`,
+        (item, at) => html`<div role="option" id="find-${at}" aria-selected=${at === this.active ? "true" : "false"}
+          @click=${() => this.choose(item)}>
+          <span class="wrap">${visible(item.text)} <span class="meta">${visible(item.more)}</span></span></div>`,
       )}</div>
       ${found.length === 0 ? html`<p>${t("picker.none")}</p>` : nothing}`;
   }
 
   help() {
     const keys = /** @type {const} */ ([
-      ["Ctrl K", "keys.find"], ["?", "keys.help"], ["g c, g n, g q, g s, g p, g o, g l", "keys.go"], ["j k", "keys.move"], ["Enter", "keys.open"],
-      ["/", "keys.filter"], ["Esc", "keys.close"], ["Ctrl S", "keys.set"], ["Ctrl ↵", "keys.send"],
+      ["Ctrl K", "keys.find"],
+      ["?", "keys.help"],
+      ["g c, g n, g q, g s, g p, g o, g l", "keys.go"],
+      ["j k", "keys.move"],
+      ["Enter", "keys.open"],
+      ["/", "keys.filter"],
+      ["Esc", "keys.close"],
+      ["Ctrl S", "keys.set"],
+      ["Ctrl ↵", "keys.send"],
     ]);
-    return html`<dl class="stack tight">${keys.map(([key, what]) => html`<div class="row"><dt><kbd>${key}</kbd></dt><dd>${t(what)}</dd></div>`)}</dl>
+    return html`<dl class="stack tight keys">${keys.map(
+      ([key, what]) => html`<div><dt>${key.split(", ").map((one) => html`<kbd>${one}</kbd> `)}</dt><dd>${t(what)}</dd></div>`,
+    )}</dl>
       <p class="meta">${t("keys.off")} <a href="/me">${t("page.me")}</a></p>
-      <footer><button type="button" class="b p" @click=${() => (this.shows = "")}>${t("close")}</button></footer>`;
+      <footer><button type="button" class="b p" autofocus @click=${() => (this.shows = "")}>${t("close")}</button></footer>`;
   }
 }
 customElements.define("off-keys", Keys);

@@ -1,11 +1,11 @@
 // The frame of every page: who is signed in, where one is, whether events come in, and what is urgent.
 import { html, nothing } from "../vendor/lit.js";
-import { get } from "../live/api.js";
+import { LookAgain, asProblem, get } from "../live/api.js";
 import { live } from "../live/stream.js";
 import { dialog } from "../parts/dialog.js";
 import { Part, preference } from "../parts/element.js";
-import { badge, problemBar, skeleton } from "../parts/small.js";
-import { clock, setLanguage, t } from "../words/words.js";
+import { badge, empty, problemBar, skeleton, strange } from "../parts/small.js";
+import { clock, setLanguage, t, word } from "../words/words.js";
 import { go, isAnythingDirty, mayLeave, pages, places } from "./routes.js";
 import { session } from "./session.js";
 import "./keys.js";
@@ -13,6 +13,8 @@ import "./keys.js";
 /** A bar says so when events have not come in for this long. */
 const LOST_AFTER_MS = 3_000;
 const HEALTH_EVERY_MS = 10_000;
+/** More of what waits would push the page away. */
+const BARS_MAX = 4;
 /** The files of other pages wait until the first page has what it needs. */
 const OTHERS_AFTER_MS = 1_000;
 
@@ -23,15 +25,40 @@ const queues = () => import("../pages/queues.js");
 
 /** Pages by address; what the parentheses match is handed over. @type {Route[]} */
 const ROUTES = [
-  { address: /^\/playground$/, title: () => t("page.playground"), load: () => import("../pages/playground.js"), show: () => html`<off-playground></off-playground>` },
+  {
+    address: /^\/playground$/,
+    title: () => t("page.playground"),
+    load: () => import("../pages/playground.js"),
+    show: () => html`<off-playground></off-playground>`,
+  },
   { address: /^\/calls$/, title: () => t("page.calls"), load: calls, show: () => html`<off-calls></off-calls>` },
   { address: /^\/calls\/([^/]+)$/, title: () => t("call"), load: calls, show: (id) => html`<off-call .callId=${id}></off-call>` },
-  { address: /^\/settings\/in-call-sms$/, title: () => t("page.in_call_sms"), load: () => import("../pages/in-call-sms.js"), show: () => html`<off-in-call-sms></off-in-call-sms>` },
-  { address: /^\/presets$/, title: () => t("page.presets"), load: () => import("../pages/presets.js"), show: () => html`<off-presets></off-presets>` },
-  { address: /^\/numbers$/, title: () => t("page.numbers"), load: () => import("../pages/numbers.js"), show: () => html`<off-numbers></off-numbers>` },
+  {
+    address: /^\/settings\/in-call-sms$/,
+    title: () => t("page.in_call_sms"),
+    load: () => import("../pages/in-call-sms.js"),
+    show: () => html`<off-in-call-sms></off-in-call-sms>`,
+  },
+  {
+    address: /^\/presets$/,
+    title: () => t("page.presets"),
+    load: () => import("../pages/presets.js"),
+    show: () => html`<off-presets></off-presets>`,
+  },
+  {
+    address: /^\/numbers$/,
+    title: () => t("page.numbers"),
+    load: () => import("../pages/numbers.js"),
+    show: () => html`<off-numbers></off-numbers>`,
+  },
   { address: /^\/queues$/, title: () => t("page.queues"), load: queues, show: () => html`<off-queues></off-queues>` },
   { address: /^\/queues\/([^/]+)$/, title: () => t("queue"), load: queues, show: (id) => html`<off-queue .queueId=${id}></off-queue>` },
-  { address: /^\/opt-outs$/, title: () => t("page.opt_outs"), load: () => import("../pages/opt-outs.js"), show: () => html`<off-opt-outs></off-opt-outs>` },
+  {
+    address: /^\/opt-outs$/,
+    title: () => t("page.opt_outs"),
+    load: () => import("../pages/opt-outs.js"),
+    show: () => html`<off-opt-outs></off-opt-outs>`,
+  },
   { address: /^\/me$/, title: () => t("page.me"), load: () => import("../pages/me.js"), show: () => html`<off-me></off-me>` },
 ];
 
@@ -41,7 +68,13 @@ function routeOf(path) {
 }
 
 class App extends Part {
-  static properties = { menuOpen: { state: true }, health: { state: true }, activation: { state: true }, now: { state: true }, failed: { state: true } };
+  static properties = {
+    menuOpen: { state: true },
+    health: { state: true },
+    activation: { state: true },
+    now: { state: true },
+    failed: { state: true },
+  };
 
   constructor() {
     super();
@@ -57,8 +90,8 @@ class App extends Part {
     this.path = location.pathname;
     /** Pages whose files are here. @type {Set<Route>} */
     this.here = new Set();
-    /** A page's files that did not come: the gateway is gone, or has others now. */
-    this.missing = false;
+    /** Pages whose files did not come: the gateway is gone, or has others now. @type {Set<Route>} */
+    this.missing = new Set();
   }
 
   /** @override */
@@ -71,6 +104,7 @@ class App extends Part {
     this.hear(live, "state", () => void this.stateChanged());
     this.hear(live, "event", ({ detail }) => {
       if (detail.type === "directory.changed" || detail.type === "number.verification_changed") void this.loadSettings();
+      if (detail.type.startsWith("account.")) void this.loadHealth();
     });
     this.every(1_000, () => {
       if (!live.state.up) this.now = Date.now();
@@ -85,9 +119,9 @@ class App extends Part {
     try {
       await route.load();
       this.here.add(route);
-      this.missing = false;
+      this.missing.delete(route);
     } catch {
-      this.missing = true;
+      this.missing.add(route);
     }
     this.requestUpdate();
   }
@@ -117,12 +151,25 @@ class App extends Part {
     });
   }
 
+  #settingsAgain = new LookAgain(() => this.loadSettings());
+
   async loadSettings() {
-    if (session.me?.scopes.includes("read")) await get("/v1/settings").then(({ data }) => (this.activation = data.activation_required === true), () => null);
+    if (!session.me?.scopes.includes("read")) return;
+    try {
+      const { data } = await get("/v1/settings");
+      this.activation = data.activation_required === true;
+      this.#settingsAgain.after(null);
+    } catch (thrown) {
+      this.#settingsAgain.after(asProblem(thrown));
+    }
   }
 
   async loadHealth() {
-    if (session.me?.scopes.includes("read")) await get("/v1/health").then(({ data }) => (this.health = data), () => (this.health = null));
+    if (session.me?.scopes.includes("read"))
+      await get("/v1/health").then(
+        ({ data }) => (this.health = data),
+        () => (this.health = null),
+      );
   }
 
   async stateChanged() {
@@ -164,39 +211,74 @@ class App extends Part {
   /** Links inside the console change the page without loading it. @param {MouseEvent} event */
   follow(event) {
     const link = /** @type {Element} */ (event.target).closest?.("a[href]");
-    if (!(link instanceof HTMLAnchorElement) || event.defaultPrevented || event.button !== 0 || event.ctrlKey || event.metaKey || event.shiftKey || link.target || link.origin !== location.origin || link.hash || link.download) return;
+    if (
+      !(link instanceof HTMLAnchorElement) ||
+      event.defaultPrevented ||
+      event.button !== 0 ||
+      event.ctrlKey ||
+      event.metaKey ||
+      event.shiftKey ||
+      link.target ||
+      link.origin !== location.origin ||
+      link.hash ||
+      link.download
+    )
+      return;
     event.preventDefault();
     void go(link.pathname + link.search);
   }
 
   /** @override */
   render() {
-    if (!session.me) return session.asks || !this.failed ? this.signIn() : html`<main id="main" class="sign">${problemBar(this.failed, () => void this.begin())}</main>`;
+    if (!session.me)
+      return session.asks || !this.failed
+        ? this.signIn()
+        : html`<main id="main" class="sign">${problemBar(this.failed, () => void this.begin())}</main>`;
     const route = routeOf(this.path);
     const id = decoded(route?.address.exec(this.path)?.[1] ?? "");
     document.title = `${route ? route.title() : t("not_found")} · Offhook`;
-    return html`<a class="skip" href="#main" @click=${(/** @type {Event} */ event) => { event.preventDefault(); this.find("main")?.focus(); }}>${t("skip")}</a>
+    return html`<a class="skip" href="#main" @click=${(/** @type {Event} */ event) => {
+      event.preventDefault();
+      this.find("main")?.focus();
+    }}>${t("skip")}</a>
       ${this.top()}${this.side()}
       <main id="main" tabindex="-1">
-        <div>${this.bars()}${route ? (this.here.has(route) ? route.show(id) : skeleton()) : html`<h1>${t("not_found")}</h1>`}</div>
+        <div>${this.bars()}${route ? (this.here.has(route) ? route.show(id) : skeleton()) : this.notFound()}</div>
       </main>
       <off-keys></off-keys>
       ${session.asks ? dialog(t("sign_in.again"), () => html`<p>${t("sign_in.kept")}</p><off-sign-in></off-sign-in>`, null) : nothing}`;
   }
 
+  notFound() {
+    return html`<div class="head"><h1>${t("not_found")}</h1></div>
+      <div class="card">${empty(
+        t("not_found.go"),
+        html`<div class="row">${pages().map(({ path, name }) => html`<a class="b" href=${path}>${name}</a>`)}</div>`,
+      )}</div>`;
+  }
+
   signIn() {
     document.title = `${t("sign_in")} · Offhook`;
     if (!session.asks) return nothing;
-    return html`<main id="main" class="sign"><div class="card"><header><h1>Offhook</h1></header><div class="body"><h2>${t("sign_in")}</h2><off-sign-in></off-sign-in></div></div></main>`;
+    return html`<main id="main" class="sign"><div class="card"><header><h1>Offhook</h1></header><div
+      class="body"><h2>${t("sign_in")}</h2><off-sign-in></off-sign-in></div></div></main>`;
   }
 
   top() {
     const find = () => /** @type {import("./keys.js").Keys | null} */ (this.find("off-keys"))?.openFind();
     return html`<header class="top">
-      <button type="button" class="b burger" aria-expanded=${this.menuOpen ? "true" : "false"} aria-controls="menu" @click=${() => (this.menuOpen = !this.menuOpen)}><span aria-hidden="true">☰</span><span class="hide">${t("menu")}</span></button>
+      <button type="button" class="b burger" aria-expanded=${this.menuOpen ? "true" : "false"} aria-controls="menu"
+        @click=${() => (this.menuOpen = !this.menuOpen)}><span aria-hidden="true">☰</span><span class="hide">${t("menu")}</span></button>
       <b>Offhook</b>
       ${session.me?.demo ? badge("acc", "", t("demo")) : nothing}
-      ${this.health ? (this.health.ready ? badge("ok", "●", t("ready")) : html`<span title=${this.health.reasons.join("; ")}>${badge("bad", "!", t("not_ready"))}</span>`) : nothing}
+      ${
+        this.health
+          ? this.health.ready
+            ? badge("ok", "●", t("ready"))
+            : html`<span
+        title=${this.health.reasons.join("; ")}>${badge("bad", "!", t("not_ready"))}</span>`
+          : nothing
+      }
       <button type="button" class="find" @click=${find}><span>${t("find")}</span><kbd aria-hidden="true">Ctrl K</kbd></button>
       <a href="/me" class="wrap">${session.me?.name}</a>
     </header>`;
@@ -213,15 +295,59 @@ class App extends Part {
     </nav>`;
   }
 
+  /** What holds texts though the gateway is ready: paused accounts, and what else it notes of itself. */
+  waiting() {
+    const { accounts = [], notes = [] } = this.health ?? {};
+    const paused = accounts.filter(({ breaker, suspended }) => breaker === "open" || suspended);
+    const own = paused.map(({ name, reason, detail, suspended }) => {
+      const words = suspended ? [word("account", "suspended"), suspended.reason] : [word("account", reason), detail];
+      return t("account.waits", { account: name, why: words.filter(Boolean).join(": ") });
+    });
+    const others = notes.filter((note) => !paused.some(({ name }) => note.startsWith(`account ${name}:`)));
+    const numbers = (/** @type {string} */ note) => Number(/^numbers: (\d+) suspended/.exec(note)?.[1] ?? 0);
+    return [...own, ...others.map((note) => (numbers(note) > 0 ? t("numbers.suspended", { n: numbers(note) }) : note))].slice(0, BARS_MAX);
+  }
+
   bars() {
     const { up, since, retryAt } = live.state;
+    const route = routeOf(this.path);
     const lost = !up && this.now - since > LOST_AFTER_MS;
     return html`<div id="bars">
-      ${lost ? html`<div class="bar bad" role="alert"><span>${t("live.lost", { at: clock(since), n: Math.max(0, Math.ceil(((retryAt ?? this.now) - this.now) / 1000)) })}</span><button type="button" class="b end" @click=${() => live.retry()}>${t("try_again")}</button></div>` : nothing}
-      ${this.missing && !this.updated_ ? html`<div class="bar bad" role="alert"><span>${t("code.network")}</span><button type="button" class="b end" @click=${() => location.reload()}>${t("reload")}</button></div>` : nothing}
-      ${this.updated_ ? html`<div class="bar acc" role="status"><span>${t("updated")}</span><button type="button" class="b end" @click=${() => location.reload()}>${t("reload")}</button></div>` : nothing}
-      ${this.health && !this.health.ready ? html`<div class="bar bad" role="status"><span class="wrap">${t("not_ready")}: ${this.health.reasons.join("; ")}</span></div>` : nothing}
-      ${this.activation && this.path !== "/numbers" ? html`<div class="bar warn"><span>${t("activation.banner")}</span><a class="end warnc" href="/numbers">${t("activation.go")}</a></div>` : nothing}
+      ${
+        lost
+          ? html`<div class="bar bad"
+        role="alert"><span>${t("live.lost", {
+          at: clock(since),
+          n: Math.max(0, Math.ceil(((retryAt ?? this.now) - this.now) / 1000)),
+        })}</span><button
+        type="button" class="b end" @click=${() => live.retry()}>${t("try_again")}</button></div>`
+          : nothing
+      }
+      ${
+        route && this.missing.has(route) && !this.updated_
+          ? html`<div class="bar bad" role="alert"><span>${t("code.network")}</span><button type="button"
+        class="b end" @click=${() => location.reload()}>${t("reload")}</button></div>`
+          : nothing
+      }
+      ${
+        this.updated_
+          ? html`<div class="bar acc" role="status"><span>${t("updated")}</span><button type="button" class="b end"
+        @click=${() => location.reload()}>${t("reload")}</button></div>`
+          : nothing
+      }
+      ${
+        this.health && !this.health.ready
+          ? html`<div class="bar bad" role="status"><span
+        class="wrap">${t("not_ready")}: ${this.health.reasons.join("; ")}</span></div>`
+          : nothing
+      }
+      ${this.waiting().map((text) => html`<div class="bar warn" role="status"><span class="wrap">${strange(text)}</span></div>`)}
+      ${
+        this.activation && this.path !== "/numbers"
+          ? html`<div class="bar warn"><span>${t("activation.banner")}</span><a class="end warnc"
+        href="/numbers">${t("activation.go")}</a></div>`
+          : nothing
+      }
     </div>`;
   }
 }

@@ -77,7 +77,13 @@ export const session = new Session();
 
 /** `<off-sign-in>`: name and password. */
 class SignIn extends Part {
-  static properties = { name: { state: true }, password: { state: true }, problem: { state: true }, busy: { state: true }, wait: { state: true } };
+  static properties = {
+    name: { state: true },
+    password: { state: true },
+    problem: { state: true },
+    busy: { state: true },
+    wait: { state: true },
+  };
 
   constructor() {
     super();
@@ -87,19 +93,28 @@ class SignIn extends Part {
     this.problem = null;
     this.busy = false;
     this.wait = 0;
+    /** A one-time link that was not looked at yet: the gateway was away, or wants to wait. */
+    this.link = "";
   }
 
   /** @override */
   connected() {
     this.every(1000, () => {
-      if (this.wait > 0) this.wait -= 1;
+      if (this.wait === 0) return;
+      this.wait -= 1;
+      if (this.wait === 0 && this.link) void this.try({ link: this.link });
     });
+    // A link that is pasted where this page is open already only changes its fragment.
+    this.hear(window, "hashchange", () => this.useLink());
+    this.useLink();
+  }
+
+  useLink() {
     const link = /^#k=(.+)$/.exec(location.hash)?.[1];
-    if (link) {
-      // A link works once: it is not to stay in the history.
-      history.replaceState(null, "", location.pathname);
-      void this.try({ link: decodeURIComponent(link) });
-    }
+    if (!link) return;
+    // A link works once: it is not to stay in the history.
+    history.replaceState(null, "", location.pathname);
+    void this.try({ link });
   }
 
   /** @param {{ name: string, password: string } | { link: string }} proof */
@@ -110,6 +125,7 @@ class SignIn extends Part {
       await session.signIn(proof);
     } catch (thrown) {
       this.problem = asProblem(thrown);
+      this.link = "link" in proof && this.problem.status !== 401 ? proof.link : "";
       this.wait = Math.ceil((this.problem.retryAfterMs ?? 0) / 1000);
       this.password = "";
       await this.updateComplete;
@@ -125,12 +141,30 @@ class SignIn extends Part {
       if (!this.busy && this.wait === 0) void this.try({ name: this.name.trim(), password: this.password });
     };
     return html`<form class="stack" @submit=${submit}>
-      ${problemBar(this.problem)}
-      ${field({ id: "sign-in-name", label: t("sign_in.name"), value: this.name, input: (value) => (this.name = value), autocomplete: "username", required: true, focus: !this.name })}
-      ${field({ id: "sign-in-password", label: t("sign_in.password"), value: this.password, input: (value) => (this.password = value), type: "password", autocomplete: "current-password", required: true, focus: !!this.name })}
+      ${problemBar(this.problem, this.link && this.wait === 0 ? () => void this.try({ link: this.link }) : null)}
+      ${field({
+        id: "sign-in-name",
+        label: t("sign_in.name"),
+        value: this.name,
+        input: (value) => (this.name = value),
+        autocomplete: "username",
+        required: true,
+        focus: !this.name,
+      })}
+      ${field({
+        id: "sign-in-password",
+        label: t("sign_in.password"),
+        value: this.password,
+        input: (value) => (this.password = value),
+        type: "password",
+        autocomplete: "current-password",
+        required: true,
+        focus: !!this.name,
+      })}
       ${this.wait > 0 ? html`<p class="badc" role="status">${t("retry_in", { n: this.wait })}</p>` : nothing}
       <button class="b p" ?disabled=${this.busy || this.wait > 0}>${t("sign_in")}</button>
-      <details class="two"><summary>${t("sign_in.nobody")}</summary><p>${t("sign_in.how")}</p><pre class="code">offhook console password NAME
+      <details class="two"><summary>${t("sign_in.nobody")}</summary><p>${t("sign_in.how")}</p><pre
+        class="code">offhook console password NAME
 offhook console link --as NAME</pre></details>
     </form>`;
   }

@@ -1,6 +1,8 @@
 // Requests to the gateway. Whoever calls sees an answer or a Problem; a session that has ended is signed in again
 // meanwhile, and the request is repeated with its body and key.
 
+import { wellFormed } from "./counter.js";
+
 const KEY = "offhook.key";
 
 /** @typedef {{ field: string, code: string, detail: string }} FieldProblem */
@@ -40,6 +42,39 @@ export function asProblem(thrown) {
   return thrown instanceof Problem ? thrown : new Problem(0, { code: "odd_answer", detail: String(thrown) });
 }
 
+/** Whether the same request may succeed a little later: the gateway was away, or could not. @param {Problem} problem */
+export function isPassing({ status }) {
+  return status === 0 || status === 429 || status >= 500;
+}
+
+/** The longest wait before a look that failed is taken again. */
+const LOOK_AGAIN_MAX_MS = 5_000;
+
+/** Looks again after a look that failed for a passing reason, until one succeeds. */
+export class LookAgain {
+  #tries = 0;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #timer;
+
+  /** @param {() => unknown} look */
+  constructor(look) {
+    this.look = look;
+  }
+
+  /** What became of the last look. @param {Problem | null} problem */
+  after(problem) {
+    this.stop();
+    if (!problem || !isPassing(problem)) return void (this.#tries = 0);
+    const ms = problem.retryAfterMs ?? Math.min(LOOK_AGAIN_MAX_MS, 500 * 2 ** this.#tries);
+    this.#tries += 1;
+    this.#timer = setTimeout(() => void this.look(), ms);
+  }
+
+  stop() {
+    clearTimeout(this.#timer);
+  }
+}
+
 /** The key of the session. It stands in localStorage, which other ports of this host do not share, unlike its cookie. */
 let memory = "";
 
@@ -77,13 +112,14 @@ export function renewSession() {
 /** A page that is only open is not at work: what it asks for later than this after the last key or click says so. */
 const AT_WORK_MS = 60_000;
 let actedAt = Date.now();
-for (const act of ["keydown", "pointerdown", "wheel"]) globalThis.addEventListener?.(act, () => (actedAt = Date.now()), { capture: true, passive: true });
+for (const act of ["keydown", "pointerdown", "wheel"])
+  globalThis.addEventListener?.(act, () => (actedAt = Date.now()), { capture: true, passive: true });
 
 /**
  * @typedef {object} Options
  * @property {unknown} [body]
  * @property {string | null} [ifMatch] the ETag of what was loaded
- * @property {boolean} [create] only if there is none yet
+ * @property {boolean} [create] only if it does not exist yet
  * @property {string} [key] Idempotency-Key
  * @property {AbortSignal} [signal]
  */
@@ -132,7 +168,16 @@ async function once(method, path, { body, ifMatch, create, key, signal }) {
   // The console asks for gauges and follows events by itself, which keeps no session alive.
   if (Date.now() - actedAt > AT_WORK_MS) headers.set("X-Offhook-Background", "1");
   try {
-    const response = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body), signal, cache: "no-store", credentials: "same-origin", redirect: "error" });
+    const response = await fetch(path, {
+      method,
+      headers,
+      body:
+        body === undefined ? undefined : JSON.stringify(body, (_name, value) => (typeof value === "string" ? wellFormed(value) : value)),
+      signal,
+      cache: "no-store",
+      credentials: "same-origin",
+      redirect: "error",
+    });
     compareClocks(response);
     return response;
   } catch (failed) {

@@ -18,7 +18,9 @@ export const TEXT_MAX = 918;
 const EXTENDED = new Set("^{}\\[~]|\f€");
 const BASIC = new Set(
   "£¥èéùìòÇØøÅåΔΦΓΛΩΠΨΣΘΞÆæßÉ¤¡ÄÖÑÜ§¿äöñüà\n\r" +
-    Array.from({ length: 95 }, (_, at) => String.fromCharCode(32 + at)).filter((c) => c !== "`" && !EXTENDED.has(c)).join(""),
+    Array.from({ length: 95 }, (_, at) => String.fromCharCode(32 + at))
+      .filter((c) => c !== "`" && !EXTENDED.has(c))
+      .join(""),
 );
 
 /** Units of one message, and of each segment of a longer one. @type {Record<Encoding, [number, number]>} */
@@ -30,7 +32,7 @@ function septets(character) {
 }
 
 /**
- * Measures a text. A half of a surrogate pair counts as the U+FFFD that the gateway makes of it.
+ * Measures a text. A half of a surrogate pair counts as the U+FFFD that is sent in its place.
  * @param {string} text
  * @returns {Measured}
  */
@@ -64,8 +66,8 @@ export function measure(text) {
   };
 }
 
-/** @param {string} text */
-function wellFormed(text) {
+/** A half of a surrogate pair, which JSON has no place for, becomes U+FFFD. @param {string} text */
+export function wellFormed(text) {
   return text.replace(/[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g, "\ufffd");
 }
 
@@ -76,8 +78,27 @@ export function isBlank(text) {
 
 /** What word processors put in place of plain characters. @type {Record<string, string>} */
 const PLAIN = {
-  "“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "‘": "'", "’": "'", "‚": "'", "´": "'", "`": "'",
-  "–": "-", "—": "-", "‑": "-", "−": "-", "…": "...", "•": "-", "\u00a0": " ", "\u202f": " ", "\u2009": " ", "\u200b": "", "\ufeff": "",
+  "“": '"',
+  "”": '"',
+  "„": '"',
+  "«": '"',
+  "»": '"',
+  "‘": "'",
+  "’": "'",
+  "‚": "'",
+  "´": "'",
+  "`": "'",
+  "–": "-",
+  "—": "-",
+  "‑": "-",
+  "−": "-",
+  "…": "...",
+  "•": "-",
+  "\u00a0": " ",
+  "\u202f": " ",
+  "\u2009": " ",
+  "\u200b": "",
+  "\ufeff": "",
 };
 
 /** The text with plain quotes, dashes and blanks, which cost less. @param {string} text */

@@ -8,7 +8,10 @@
  * @returns {{ number: string, problem: null } | { number: null, problem: NumberProblem }}
  */
 export function readNumber(pasted) {
-  let text = pasted.normalize("NFKC").replace(/\p{Cf}/gu, "").trim();
+  let text = pasted
+    .normalize("NFKC")
+    .replace(/\p{Cf}/gu, "")
+    .trim();
   text = text.replace(/^tel:/i, "").replace(/;.*$/, "");
   if (text === "") return { number: null, problem: "empty" };
   // British and other numbers are often written with the trunk zero that a caller from abroad leaves out.

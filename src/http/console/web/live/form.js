@@ -1,6 +1,6 @@
 // One resource of the directory being edited: what was loaded, what the person changed, and how both meet what
 // somebody else saved meanwhile. Nothing is sent before Set.
-import { asProblem, get, request } from "./api.js";
+import { LookAgain, asProblem, get, request } from "./api.js";
 
 /** @typedef {Record<string, any>} Doc */
 /** @typedef {{ path: string, base: unknown, mine: unknown, theirs: unknown }} Conflict */
@@ -45,6 +45,9 @@ export function merge(base, theirs, mine) {
   return result;
 }
 
+/** Whether a refusal of `field` is about the value at a path, or a part of it. @param {string} field @param {string} path */
+const concerns = (field, path) => field === path || field.startsWith(`${path}.`) || field.startsWith(`${path}[`);
+
 /** Emits `change` whenever what it shows has changed. */
 export class Form extends EventTarget {
   /** @type {Doc | null} null until loaded */
@@ -68,15 +71,29 @@ export class Form extends EventTarget {
     this.path = path;
   }
 
+  #turn = 0;
+  #lookAgain = new LookAgain(() => this.load());
+
+  /** Loads; an answer that a later one or a save overtook is dropped. */
   async load() {
+    const turn = ++this.#turn;
     try {
       const { data, etag } = await get(this.path);
+      if (turn !== this.#turn) return;
       this.#rebase(data, etag);
       this.problem = null;
     } catch (thrown) {
+      if (turn !== this.#turn) return;
       this.problem = asProblem(thrown);
     }
+    this.#lookAgain.after(this.problem);
     this.#changed();
+  }
+
+  /** Nobody looks at it any more. */
+  stop() {
+    this.#turn += 1;
+    this.#lookAgain.stop();
   }
 
   /** Somebody changed the resource: takes it up at once where nothing is being edited. @param {string} by @param {string | null} etag */
@@ -97,7 +114,17 @@ export class Form extends EventTarget {
   set(path, value) {
     if (same(value, at(this.base, path))) this.#draft.delete(path);
     else this.#draft.set(path, value);
+    this.#dropProblem(path);
     this.#changed();
+    this.#takeUp();
+  }
+
+  /** What was said of a field is about what stood there before. @param {string} path */
+  #dropProblem(path) {
+    const { problem } = this;
+    if (!problem || problem.errors.length === 0) return;
+    problem.errors = problem.errors.filter(({ field }) => !concerns(field, path));
+    if (problem.errors.length === 0) this.problem = null;
   }
 
   /** @param {string[]} [under] paths, or beginnings of them; all if left out */
@@ -111,6 +138,12 @@ export class Form extends EventTarget {
     this.conflicts = [];
     this.problem = null;
     this.#changed();
+    this.#takeUp();
+  }
+
+  /** What somebody else changed meanwhile shows once nothing is edited any more. */
+  #takeUp() {
+    if (this.changedBy && this.#draft.size === 0 && !this.saving) void this.load();
   }
 
   /** @param {string[]} [under] */
@@ -180,6 +213,7 @@ export class Form extends EventTarget {
 
   /** @param {Doc} doc @param {string | null} etag */
   #rebase(doc, etag) {
+    this.#turn += 1;
     this.base = doc;
     this.etag = etag;
     this.changedBy = null;
@@ -188,10 +222,21 @@ export class Form extends EventTarget {
 
   /** The refusal of a field: the machine's word stands where the person wrote. @param {string} path */
   wrong(path) {
-    return this.problem?.errors.find(({ field }) => field === path || field.startsWith(`${path}.`) || field.startsWith(`${path}[`)) ?? null;
+    return this.problem?.errors.find(({ field }) => concerns(field, path)) ?? null;
   }
 
   #changed() {
     this.dispatchEvent(new CustomEvent("change"));
   }
+}
+
+/** An id made of a name. @param {string} name */
+export function slug(name) {
+  return name
+    .normalize("NFKD")
+    .replace(/\p{M}/gu, "")
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, "-")
+    .replace(/^-|-$/g, "")
+    .slice(0, 60);
 }

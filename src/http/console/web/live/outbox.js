@@ -8,6 +8,8 @@ import { asProblem, path, request, unique } from "./api.js";
 /** @typedef {{ getItem(key: string): string | null, setItem(key: string, value: string): void, removeItem(key: string): void }} Storage */
 
 const BACK_OFF_MAX_MS = 15_000;
+/** The gateway itself says after 10 s that an outcome is not known; without any answer nothing is known after this. */
+const ANSWER_WITHIN_MS = 15_000;
 
 export class Outbox {
   /** @type {Item[]} */
@@ -26,7 +28,28 @@ export class Outbox {
     this.giveBack = giveBack;
     this.storage = outside.storage === undefined ? safeStorage() : outside.storage;
     this.post = outside.post ?? request;
-    this.wait = outside.wait ?? ((ms) => new Promise((resolve) => setTimeout(resolve, ms)));
+    this.wait = outside.wait ?? ((ms) => this.#sleep(ms));
+  }
+
+  /** Ends the waits for another try. @type {Set<() => void>} */
+  #wakes = new Set();
+
+  /** @param {number} ms @returns {Promise<void>} */
+  #sleep(ms) {
+    return new Promise((resolve) => {
+      const wake = () => {
+        clearTimeout(timer);
+        this.#wakes.delete(wake);
+        resolve();
+      };
+      const timer = setTimeout(wake, ms);
+      this.#wakes.add(wake);
+    });
+  }
+
+  /** The gateway is there again: what waits for another try goes now. */
+  retry() {
+    for (const wake of this.#wakes) wake();
   }
 
   /** Takes up what an earlier page of this tab left. */
@@ -56,7 +79,21 @@ export class Outbox {
   send(content, { agent, text, kind }) {
     const ref = unique();
     const body = { ...content, client_ref: ref, ...(agent ? { agent } : {}) };
-    const message = { id: "", call_id: this.callId, direction: "outbound", kind, state: "queued", text, agent, client_ref: ref, media: [], warnings: [], error: null, segments: 0, created_at: new Date().toISOString() };
+    const message = {
+      id: "",
+      call_id: this.callId,
+      direction: "outbound",
+      kind,
+      state: "queued",
+      text,
+      agent,
+      client_ref: ref,
+      media: [],
+      warnings: [],
+      error: null,
+      segments: 0,
+      created_at: new Date().toISOString(),
+    };
     const item = { ref, key: unique(), body, message, unsure: false };
     this.#items.push(item);
     this.#keep();
@@ -68,7 +105,7 @@ export class Outbox {
   async #deliver(item) {
     for (let tries = 0; !this.#stopped; tries += 1) {
       try {
-        const { data } = await this.post("POST", `${path("calls", this.callId)}/messages`, { body: item.body, key: item.key });
+        const { data } = await this.#post(item);
         this.#forget(item);
         return this.dispatch({ do: "accepted", ref: item.ref, message: data });
       } catch (thrown) {
@@ -83,6 +120,17 @@ export class Outbox {
         this.dispatch({ do: "unknown", ref: item.ref });
         await this.wait(problem.retryAfterMs ?? Math.min(BACK_OFF_MAX_MS, 1000 * 2 ** Math.min(tries, 4)));
       }
+    }
+  }
+
+  /** @param {Item} item */
+  async #post({ body, key }) {
+    const stopping = new AbortController();
+    const timer = setTimeout(() => stopping.abort(), ANSWER_WITHIN_MS);
+    try {
+      return await this.post("POST", `${path("calls", this.callId)}/messages`, { body, key, signal: stopping.signal });
+    } finally {
+      clearTimeout(timer);
     }
   }
 

@@ -9,15 +9,14 @@
  * @property {Message} message
  * @property {Progress | null} progress null once the gateway's own state is known
  */
-/** @typedef {{ at: string, autoReplied: boolean, text: string | null, from: string | null }} Late */
+/** @typedef {{ at: string, autoReplied: boolean }} Late */
 /**
  * @typedef {object} Conversation
  * @property {Api.Call | null} call
  * @property {number} callSequence of the event that the call is from; 0 for a snapshot
  * @property {Entry[]} entries
- * @property {Late[]} late texts after the call, which belong to no call (R52)
+ * @property {Late[]} late texts after the call, which belong to no call (R52): only who looks when they come hears of them
  * @property {ReadonlySet<string>} seen ids of events
- * @property {Array<{ at: string, event: string, by: string }>} contact opt-outs and opt-ins during the call
  */
 /** @typedef {{ id: string, cursor: string, call_sequence: number | null, type: string, at: string, call_id: string | null, data: any }} Event */
 /**
@@ -31,7 +30,7 @@
 
 /** @returns {Conversation} */
 export function nothingYet() {
-  return { call: null, callSequence: 0, entries: [], late: [], seen: new Set(), contact: [] };
+  return { call: null, callSequence: 0, entries: [], late: [], seen: new Set() };
 }
 
 /**
@@ -39,7 +38,18 @@ export function nothingYet() {
  * `unconfirmed` and `expired` give way to a receipt.
  * @type {Record<string, number>}
  */
-const RANK = { queued: 0, sending: 1, sent: 2, unconfirmed: 3, expired: 3, delivered: 4, undelivered: 4, failed: 4, cancelled: 4, received: 4 };
+const RANK = {
+  queued: 0,
+  sending: 1,
+  sent: 2,
+  unconfirmed: 3,
+  expired: 3,
+  delivered: 4,
+  undelivered: 4,
+  failed: 4,
+  cancelled: 4,
+  received: 4,
+};
 
 /** @param {string} from @param {string} to */
 export function mayFollow(from, to) {
@@ -90,15 +100,13 @@ function snapshot(state, call, messages) {
 function event(state, { id, type, at, call_sequence, data }) {
   if (state.seen.has(id)) return state;
   const next = { ...state, seen: new Set(state.seen).add(id) };
-  const [group, name] = type.split(".");
+  const [group] = type.split(".");
   if (group === "call") return call(next, data, call_sequence ?? 0);
   if (type === "message.late") {
-    const late = { at: data.at ?? at, autoReplied: data.auto_replied === true, text: data.text ?? null, from: data.from ?? null };
-    return { ...next, late: [...next.late, late] };
+    return { ...next, late: [...next.late, { at: data.at ?? at, autoReplied: data.auto_replied === true }] };
   }
   if (group === "message") return message(next, data);
   if (group === "media") return medium(next, data.message_id, data.medium);
-  if (group === "contact") return { ...next, contact: [...next.contact, { at, event: name, by: data.by }] };
   return next;
 }
 
@@ -112,13 +120,15 @@ function call(state, call, sequence) {
 /** @param {Conversation} state @param {Message} found @returns {Conversation} */
 function message(state, found) {
   const at = state.entries.findIndex(
-    (entry) => entry.message.id === found.id || (entry.progress !== null && !!found.client_ref && entry.message.client_ref === found.client_ref),
+    (entry) =>
+      entry.message.id === found.id || (entry.progress !== null && !!found.client_ref && entry.message.client_ref === found.client_ref),
   );
   if (at < 0) return { ...state, entries: inOrder(state.entries, { key: found.client_ref ?? found.id, message: found, progress: null }) };
   const before = state.entries[at];
   const others = state.entries.filter((entry) => entry !== before);
   // A text of ours takes the place that the gateway gave it.
-  if (before.progress !== null) return { ...state, entries: inOrder(others, { key: before.key, message: kept(before.message, found), progress: null }) };
+  if (before.progress !== null)
+    return { ...state, entries: inOrder(others, { key: before.key, message: kept(before.message, found), progress: null }) };
   return { ...state, entries: state.entries.with(at, { ...before, message: newer(before.message, found) }) };
 }
 
@@ -160,7 +170,9 @@ function medium(state, id, medium) {
   const entries = state.entries.map((entry) => {
     if (entry.message.id !== id) return entry;
     const held = entry.message.media ?? [];
-    const media = held.some((other) => other.id === medium.id) ? held.map((other) => (other.id === medium.id ? { ...other, ...medium } : other)) : [...held, medium];
+    const media = held.some((other) => other.id === medium.id)
+      ? held.map((other) => (other.id === medium.id ? { ...other, ...medium } : other))
+      : [...held, medium];
     return { ...entry, message: { ...entry.message, media } };
   });
   return { ...state, entries };

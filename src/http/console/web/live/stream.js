@@ -5,6 +5,8 @@ import { asProblem, problemOf, renewSession, sessionKey } from "./api.js";
 /** The gateway repeats its position after 15 s of silence; after twice that the connection is dead. */
 const SILENCE_MS = 35_000;
 const BACK_OFF_MAX_MS = 30_000;
+/** A connection that lasted this long was a good one: after it the next try comes soon. */
+const STEADY_MS = 3_000;
 
 /** @typedef {import("./reducer.js").Event} Event */
 /** @typedef {{ up: boolean, since: number, retryAt: number | null }} State since when, and when it is tried again */
@@ -59,7 +61,9 @@ export class Live extends EventTarget {
     this.#channel = typeof BroadcastChannel === "undefined" ? null : new BroadcastChannel("offhook-live-1");
     this.#channel?.addEventListener("message", ({ data }) => this.#hear(data));
     const look = () => this.#look();
-    for (const event of ["online", "focus", "pageshow"]) addEventListener(event, look);
+    for (const event of ["focus", "pageshow"]) addEventListener(event, look);
+    // A connection of the network before says nothing more, and may not break either.
+    addEventListener("online", () => (this.state.up ? this.#connection?.abort() : look()));
     document.addEventListener("visibilitychange", look);
     setInterval(look, 5_000);
     if (navigator.locks) {
@@ -81,7 +85,7 @@ export class Live extends EventTarget {
       while (!may()) await this.#sleep(3_600_000);
       const began = Date.now();
       const wait = await this.#connect();
-      tries = Date.now() - began > 10_000 ? 0 : tries + 1;
+      tries = Date.now() - began > STEADY_MS ? 0 : tries + 1;
       const ms = wait ?? backOff(tries - 1);
       this.#setState({ up: false, since: this.state.up ? Date.now() : this.state.since, retryAt: Date.now() + ms });
       if (ms > 0) await this.#sleep(ms);
@@ -95,7 +99,11 @@ export class Live extends EventTarget {
     try {
       const after = this.#cursor || "now";
       const headers = { Accept: "text/event-stream", "X-Offhook-Key": sessionKey() };
-      const response = await fetch(`/v1/events?after=${encodeURIComponent(after)}`, { headers, signal: this.#connection.signal, cache: "no-store" });
+      const response = await fetch(`/v1/events?after=${encodeURIComponent(after)}`, {
+        headers,
+        signal: this.#connection.signal,
+        cache: "no-store",
+      });
       if (!response.ok) return await this.#refused(response);
       if (!response.body || !response.headers.get("Content-Type")?.startsWith("text/event-stream")) return null;
       this.#setState({ up: true, since: Date.now(), retryAt: null });
@@ -143,7 +151,14 @@ export class Live extends EventTarget {
   #look() {
     if (!this.#leads) return;
     if (this.state.up && Date.now() - this.#heardAt > SILENCE_MS) this.#connection?.abort();
-    if (!this.state.up && navigator.onLine && document.visibilityState === "visible" && this.state.retryAt !== null && this.state.retryAt < Date.now()) this.#wake?.();
+    if (
+      !this.state.up &&
+      navigator.onLine &&
+      document.visibilityState === "visible" &&
+      this.state.retryAt !== null &&
+      this.state.retryAt < Date.now()
+    )
+      this.#wake?.();
     if (!navigator.locks && document.visibilityState === "visible") this.#wake?.();
   }
 

@@ -1,5 +1,5 @@
 // One call that is being looked at: its snapshot, its events, the texts that are under way, and why others wait.
-import { all, asProblem, get, path } from "./api.js";
+import { LookAgain, all, asProblem, get, path } from "./api.js";
 import { Outbox } from "./outbox.js";
 import { nothingYet, reduce } from "./reducer.js";
 import { live } from "./stream.js";
@@ -34,11 +34,17 @@ export class Talk extends EventTarget {
     );
     this.#listener = (event) => this.#hear(event.detail);
     this.#reset = () => void this.load();
+    this.#state = () => live.state.up && this.outbox.retry();
   }
 
   /** @type {(event: any) => void} */
   #listener;
   #reset;
+  #state;
+  #loadAgain = new LookAgain(() => this.load());
+  #refreshAgain = new LookAgain(() => this.#refresh());
+  /** How many events told of the call itself. */
+  #told = 0;
   /** @type {ReturnType<typeof setInterval> | undefined} */
   #timer;
 
@@ -46,6 +52,7 @@ export class Talk extends EventTarget {
   start() {
     live.addEventListener("event", this.#listener);
     live.addEventListener("reset", this.#reset);
+    live.addEventListener("state", this.#state);
     this.#timer = setInterval(() => void this.#explain(), EXPLAIN_EVERY_MS);
     this.outbox.resume();
     return this.load();
@@ -54,21 +61,39 @@ export class Talk extends EventTarget {
   stop() {
     live.removeEventListener("event", this.#listener);
     live.removeEventListener("reset", this.#reset);
+    live.removeEventListener("state", this.#state);
     clearInterval(this.#timer);
     clearTimeout(this.#soon);
+    this.#stopped = true;
+    this.#loadAgain.stop();
+    this.#refreshAgain.stop();
     this.outbox.stop();
   }
 
+  #stopped = false;
+
   async load() {
+    const told = this.#told;
     try {
       const where = path("calls", this.callId);
       const [{ data: call }, messages] = await Promise.all([get(where), all(`${where}/messages`)]);
       this.problem = null;
       this.dispatch({ do: "snapshot", call, messages });
+      this.#mayBeOld(told);
     } catch (thrown) {
       this.problem = asProblem(thrown);
       this.#changed();
     }
+    if (!this.#stopped) this.#loadAgain.after(this.problem);
+  }
+
+  /** An answer that was under way while an event told of the call may be older than it. @param {number} told */
+  #mayBeOld(told) {
+    if (told !== this.#told) this.#refreshSoon();
+  }
+
+  #refreshSoon() {
+    if (!this.#stopped) this.#soon ??= setTimeout(() => void this.#refresh(), REFRESH_AFTER_MS);
   }
 
   /** @param {import("./reducer.js").Action} action */
@@ -83,12 +108,15 @@ export class Talk extends EventTarget {
     const { call } = this.state;
     const late = event.type === "message.late" && event.data.last_call_id === this.callId;
     // An opt-out names the person, and on some carriers the call.
-    const contact = event.type.startsWith("contact.") && (event.data.call_id === this.callId || (call?.state === "active" && event.data.contact === call.caller));
-    if (event.call_id === this.callId || late || contact) this.dispatch({ do: "event", event });
+    const contact =
+      event.type.startsWith("contact.") &&
+      (event.data.call_id === this.callId || (call?.state === "active" && event.data.contact === call.caller));
+    if (event.call_id === this.callId || late) this.dispatch({ do: "event", event });
     // Number, session and usage follow the messages, and what a call may do the directory: the gateway says it.
     const own = event.call_id === this.callId && event.type.startsWith("message.");
     const directory = event.type === "directory.changed" && ["settings", "queues", "numbers", "directory"].includes(event.data.resource);
-    if (own || contact || directory) this.#soon ??= setTimeout(() => void this.#refresh(), REFRESH_AFTER_MS);
+    if (event.call_id === this.callId) this.#told += 1;
+    if (own || contact || directory) this.#refreshSoon();
   }
 
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -96,19 +124,31 @@ export class Talk extends EventTarget {
 
   async #refresh() {
     this.#soon = undefined;
+    const told = this.#told;
     try {
       const { data: call } = await get(path("calls", this.callId));
       this.dispatch({ do: "snapshot", call, messages: [] });
-    } catch {
-      // The next event or load shows it.
+      this.#mayBeOld(told);
+      this.#refreshAgain.after(null);
+    } catch (thrown) {
+      if (!this.#stopped) this.#refreshAgain.after(asProblem(thrown));
     }
   }
 
   async #explain() {
     if (document.visibilityState !== "visible") return;
-    const queued = this.state.entries.filter(({ progress, message }) => progress === null && message.state === "queued").slice(0, EXPLAINED_MAX);
+    const queued = this.state.entries
+      .filter(({ progress, message }) => progress === null && message.state === "queued")
+      .slice(0, EXPLAINED_MAX);
     if (queued.length === 0 && this.waits.size === 0) return;
-    const found = await Promise.all(queued.map(({ message }) => get(`${path("messages", message.id)}/explain`).then(({ data }) => /** @type {[string, Api.Explanation]} */ ([message.id, data]), () => null)));
+    const found = await Promise.all(
+      queued.map(({ message }) =>
+        get(`${path("messages", message.id)}/explain`).then(
+          ({ data }) => /** @type {[string, Api.Explanation]} */ ([message.id, data]),
+          () => null,
+        ),
+      ),
+    );
     this.waits = new Map(found.filter((pair) => pair !== null));
     this.#changed();
   }

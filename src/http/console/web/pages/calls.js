@@ -9,8 +9,9 @@ import { live } from "../live/stream.js";
 import { Talk } from "../live/talk.js";
 import { field, select } from "../parts/controls.js";
 import { Loaded, Part } from "../parts/element.js";
-import { badge, copyButton, empty, facts, phoneNumber, problemBar, row, shown, skeleton, table, when } from "../parts/small.js";
-import { amount, languageName, t, word } from "../words/words.js";
+import { callFacts, callState, sessionBadge, usageFacts } from "../parts/bubble.js";
+import { badge, empty, facts, problemBar, row, shown, skeleton, table, when } from "../parts/small.js";
+import { amount, languageName, t } from "../words/words.js";
 import "../parts/composer.js";
 import "../parts/conversation.js";
 
@@ -25,8 +26,17 @@ class Calls extends Part {
 
   constructor() {
     super();
+    /** Calls that events told of while an answer was waited for, which may be older. @type {Set<Map<string, Api.Call>>} */
+    this.meanwhile = new Set();
     /** @type {Loaded<{ items: Api.Call[], next: string | null }>} */
-    this.list = new Loaded(this, () => this.page(""));
+    this.list = new Loaded(this, async () => {
+      const { items, next, heard } = await this.firstPage();
+      const newest = items[0]?.started_at ?? "";
+      const isNew = (/** @type {Api.Call} */ call) =>
+        !items.some(({ id }) => id === call.id) && (call.started_at ?? "") >= newest && this.isWanted(call);
+      this.news = new Set([...heard.values()].filter(isNew).map(({ id }) => id));
+      return { items, next };
+    });
     this.filters = { caller: query("caller"), queue: query("queue"), agent: query("agent"), state: query("state"), day: query("day") };
     /** @type {Loaded<Api.Queue[]>} */
     this.queues = new Loaded(this, () => all("/v1/queues"));
@@ -43,9 +53,20 @@ class Calls extends Part {
   /** @override */
   connected() {
     this.hear(live, "event", ({ detail }) => this.heard(detail));
-    this.hear(live, "reset", () => void this.list.again());
+    this.hear(live, "reset", () => {
+      void this.list.again();
+      void this.queues.again();
+    });
     void this.list.again();
     void this.queues.again();
+  }
+
+  /** @override */
+  disconnectedCallback() {
+    super.disconnectedCallback();
+    clearTimeout(this.typing);
+    clearTimeout(this.counting);
+    this.counting = undefined;
   }
 
   /** @param {string} cursor @returns {Promise<{ items: Api.Call[], next: string | null }>} */
@@ -67,12 +88,28 @@ class Calls extends Part {
     return { items: data.items ?? [], next: data.next_cursor ?? null };
   }
 
+  /** The first page, with what events told of its calls meanwhile. */
+  async firstPage() {
+    /** @type {Map<string, Api.Call>} */
+    const heard = new Map();
+    this.meanwhile.add(heard);
+    try {
+      const { items, next } = await this.page("");
+      return { items: items.map((call) => heard.get(call.id) ?? call), next, heard };
+    } finally {
+      this.meanwhile.delete(heard);
+    }
+  }
+
   /** @param {import("../live/reducer.js").Event} event */
-  heard({ type, data, call_id: of }) {
+  heard(event) {
+    const { type, data, call_id: of } = event;
     const { data: list } = this.list;
     if (type === "directory.changed" && ["queues", "directory"].includes(data.resource)) void this.queues.again();
-    if (type.startsWith("message.") && list?.items.some(({ id }) => id === of)) this.counting ??= setTimeout(() => void this.count(), COUNTS_EVERY_MS);
-    if (!list || !type.startsWith("call.")) return;
+    if (type.startsWith("message.") && (this.meanwhile.size > 0 || list?.items.some(({ id }) => id === of))) this.countSoon();
+    if (!type.startsWith("call.")) return;
+    for (const heard of this.meanwhile) heard.set(data.id, data);
+    if (!list) return;
     const at = list.items.findIndex((call) => call.id === data.id);
     if (at >= 0) {
       list.items[at] = data;
@@ -80,23 +117,35 @@ class Calls extends Part {
     } else if (type === "call.started" && this.isWanted(data)) this.news = new Set(this.news).add(data.id);
   }
 
+  countSoon() {
+    this.counting ??= setTimeout(() => void this.count(), COUNTS_EVERY_MS);
+  }
+
   /** Takes up what has changed in the rows of the first page, and moves nothing. */
   async count() {
     this.counting = undefined;
-    const page = await this.page("").catch(() => null);
+    const page = await this.firstPage().catch(() => null);
     const items = this.list.data?.items ?? [];
     for (const call of page?.items ?? []) {
       const at = items.findIndex(({ id }) => id === call.id);
       if (at >= 0) items[at] = call;
     }
     this.requestUpdate();
+    // What an event told is older than the texts that came after it.
+    if (this.isConnected && (!page || page.heard.size > 0)) this.countSoon();
   }
 
   /** @param {Api.Call} call */
   isWanted(call) {
     const { caller, queue, agent, state, day } = this.filters;
     const number = readNumber(caller).number;
-    return (!number || call.caller === number) && (!queue || call.queue === queue) && (!agent || call.agent === agent) && state !== "ended" && (!day || day === new Date().toLocaleDateString("sv"));
+    return (
+      (!number || call.caller === number) &&
+      (!queue || call.queue === queue) &&
+      (!agent || call.agent === agent) &&
+      state !== "ended" &&
+      (!day || day === new Date().toLocaleDateString("sv"))
+    );
   }
 
   /** @param {Partial<Calls["filters"]>} changed */
@@ -105,12 +154,7 @@ class Calls extends Part {
     setQuery(this.filters);
     this.requestUpdate();
     clearTimeout(this.typing);
-    this.typing = setTimeout(() => this.again(), TYPING_MS);
-  }
-
-  again() {
-    this.news = new Set();
-    void this.list.again();
+    this.typing = setTimeout(() => void this.list.again(), TYPING_MS);
   }
 
   async more() {
@@ -131,7 +175,12 @@ class Calls extends Part {
   render() {
     return html`<div class="head"><h1>${t("page.calls")}</h1></div>
       <div class="stack">${this.filterRow()}
-        ${this.news.size > 0 ? html`<button type="button" class="b p" @click=${this.again}>${t("calls.new", { n: this.news.size })}</button>` : nothing}
+        ${
+          this.news.size > 0
+            ? html`<button type="button" class="b p"
+          @click=${() => void this.list.again()}>${t("calls.new", { n: this.news.size })}</button>`
+            : nothing
+        }
         ${shown(this.list, (list) => this.rows(list))}</div>`;
   }
 
@@ -139,10 +188,39 @@ class Calls extends Part {
     const { caller, queue, agent, state, day } = this.filters;
     const problem = caller.trim() && !/^(anonymous)$/.test(caller.trim()) ? readNumber(caller).problem : null;
     return html`<div class="cols filters">
-      <div data-filter>${field({ id: "filter-caller", label: t("call.caller"), value: caller, type: "search", hint: problem ? t("calls.whole_number") : "", input: (value) => this.filter({ caller: value }) })}</div>
-      ${select({ id: "filter-queue", label: t("queue"), value: queue, options: [["", t("all")], ...(this.queues.data ?? []).map(({ id, name }) => /** @type {[string, string]} */ ([id, name]))], change: (value) => this.filter({ queue: value }) })}
-      ${field({ id: "filter-agent", label: t("call.agent"), value: agent, type: "search", input: (value) => this.filter({ agent: value }) })}
-      ${select({ id: "filter-state", label: t("call.state"), value: state, options: [["", t("all")], ["active", t("calls.active")], ["ended", t("calls.ended")]], change: (value) => this.filter({ state: value }) })}
+      <div data-filter>${field({
+        id: "filter-caller",
+        label: t("call.caller"),
+        value: caller,
+        type: "search",
+        hint: problem ? t("calls.whole_number") : "",
+        input: (value) => this.filter({ caller: value }),
+      })}</div>
+      ${select({
+        id: "filter-queue",
+        label: t("queue"),
+        value: queue,
+        options: [["", t("all")], ...(this.queues.data ?? []).map(({ id, name }) => /** @type {[string, string]} */ ([id, name]))],
+        change: (value) => this.filter({ queue: value }),
+      })}
+      ${field({
+        id: "filter-agent",
+        label: t("call.agent"),
+        value: agent,
+        type: "search",
+        input: (value) => this.filter({ agent: value }),
+      })}
+      ${select({
+        id: "filter-state",
+        label: t("call.state"),
+        value: state,
+        options: [
+          ["", t("all")],
+          ["active", t("calls.active")],
+          ["ended", t("calls.ended")],
+        ],
+        change: (value) => this.filter({ state: value }),
+      })}
       ${field({ id: "filter-day", label: t("calls.day"), value: day, type: "date", input: (value) => this.filter({ day: value }) })}
     </div>`;
   }
@@ -152,23 +230,35 @@ class Calls extends Part {
     const filtered = Object.values(this.filters).some((value) => value !== "");
     if (items.length === 0) {
       if (filtered) return html`<div class="card">${empty(t("calls.none_found"), html`<p class="meta">${t("calls.kept")}</p>`)}</div>`;
-      return html`<div class="card">${empty(t("calls.none"), html`<p>${t("calls.none_how")}</p><pre class="code" tabindex="0">${CURL}</pre>`)}</div>`;
+      return html`<div class="card">${empty(
+        t("calls.none"),
+        html`<p>${t("calls.none_how")}</p><pre class="code"
+        tabindex="0">${CURL}</pre>`,
+      )}</div>`;
     }
     const queue = (/** @type {string | null} */ id) => this.queues.data?.find((other) => other.id === id)?.name ?? id ?? "–";
     const heads = [t("call.caller"), t("queue"), t("call.agent"), t("call.state"), t("language"), t("calls.texts"), t("calls.began")];
-    const rows = repeat(items, (call) => call.id, (call) => {
-      const { usage } = call;
-      const sent = usage.preset_sent + usage.custom_sent + usage.smart_action_sent + usage.system_sent;
-      return row([
-        [heads[0], html`<a data-row class="num" href="/calls/${encodeURIComponent(call.id)}">${showNumber(call.caller) || call.id}</a>`],
-        [heads[1], queue(call.queue)],
-        [heads[2], call.agent ?? "–"],
-        [heads[3], callState(call)],
-        [heads[4], languageName(call.language) || "–"],
-        [heads[5], html`<span class="num">↑ ${amount(sent)} ↓ ${amount(usage.received)}</span><span class="hide"> ${t("calls.sent_received", { sent, received: usage.received })}</span>`],
-        [heads[6], when(call.started_at)],
-      ]);
-    });
+    const rows = repeat(
+      items,
+      (call) => call.id,
+      (call) => {
+        const { usage } = call;
+        const sent = usage.preset_sent + usage.custom_sent + usage.smart_action_sent + usage.system_sent;
+        return row([
+          [heads[0], html`<a data-row class="num" href="/calls/${encodeURIComponent(call.id)}">${showNumber(call.caller) || call.id}</a>`],
+          [heads[1], queue(call.queue)],
+          [heads[2], call.agent ?? "–"],
+          [heads[3], callState(call)],
+          [heads[4], languageName(call.language) || "–"],
+          [
+            heads[5],
+            html`<span class="num">↑ ${amount(sent)} ↓ ${amount(usage.received)}</span><span
+              class="hide"> ${t("calls.sent_received", { sent, received: usage.received })}</span>`,
+          ],
+          [heads[6], when(call.started_at)],
+        ]);
+      },
+    );
     return html`${table(t("page.calls"), heads, /** @type {any} */ (rows))}
       ${this.moreProblem ? html`<p class="wrong">${this.moreProblem.detail}</p>` : nothing}
       ${next ? html`<button type="button" class="b" @click=${this.more}>${t("more")}</button>` : nothing}`;
@@ -177,14 +267,7 @@ class Calls extends Part {
 customElements.define("off-calls", Calls);
 
 const CURL = `curl -X PUT http://127.0.0.1:8081/v1/calls/c-1 -H 'Authorization: Bearer TOKEN' \\
-  -d '{ "caller": "+12065550142", "queue": "support", "agent": "agent-17" }'`;
-
-/** Where a call is. @param {Api.Call} call */
-export function callState(call) {
-  if (call.state === "ended") return badge("", "■", t("calls.ended"));
-  if (call.phase === "waiting") return badge("warn", "◷", t("call.waiting"));
-  return badge("ok", "●", t("call.connected"));
-}
+  -H 'Content-Type: application/json' -d '{ "caller": "+12065550142", "queue": "support", "agent": "agent-17" }'`;
 
 class CallPage extends Part {
   static properties = { callId: { attribute: false } };
@@ -198,13 +281,19 @@ class CallPage extends Part {
     this.presets = new Loaded(this, () => all("/v1/presets"));
     /** @type {Loaded<Api.Number[]>} */
     this.numbers = new Loaded(this, () => all("/v1/numbers"));
+    /** @type {Loaded<Api.Queue[]>} */
+    this.queues = new Loaded(this, () => all("/v1/queues"));
   }
 
   /** @override */
   connected() {
-    void this.presets.again();
-    void this.numbers.again();
-    this.hear(live, "event", ({ detail }) => detail.type === "directory.changed" && ["presets", "directory"].includes(detail.data.resource) && void this.presets.again());
+    const around = { presets: this.presets, numbers: this.numbers, queues: this.queues };
+    const load = (/** @type {string} */ resource) => {
+      for (const [name, list] of Object.entries(around)) if ([name, "directory"].includes(resource)) void list.again();
+    };
+    load("directory");
+    this.hear(live, "reset", () => load("directory"));
+    this.hear(live, "event", ({ detail }) => detail.type === "directory.changed" && load(detail.data.resource));
   }
 
   /** @override */
@@ -231,15 +320,27 @@ class CallPage extends Part {
     const { talk } = this;
     const call = talk?.state.call;
     if (!talk || !call) {
-      if (talk?.problem?.status === 404) return html`<div class="head"><h1>${t("call")} <code class="wrap">${this.callId}</code></h1></div><div class="card">${empty(t("call.not_found"), html`<p class="meta">${t("calls.kept")}</p><a class="b" href="/calls">${t("page.calls")}</a>`)}</div>`;
+      if (talk?.problem?.status === 404)
+        return html`<div class="head"><h1>${t("call")} <code class="wrap">${this.callId}</code></h1></div><div
+          class="card">${empty(
+            t("call.not_found"),
+            html`<p class="meta">${t("calls.kept")}</p><a class="b"
+          href="/calls">${t("page.calls")}</a>`,
+          )}</div>`;
       return talk?.problem ? problemBar(talk.problem, () => talk.load()) : skeleton();
     }
     const label = this.numbers.data?.find(({ number }) => number === call.our_number)?.label;
+    const queue = this.queues.data?.find(({ id }) => id === call.queue)?.name;
     const canSend = session.can("send");
-    return html`<div class="head"><h1 class="num">${showNumber(call.caller) || t("call.no_caller")}</h1>${callState(call)}${call.queue ? badge("", "", call.queue) : nothing}${sessionBadge(call)}</div>
+    return html`<div class="head"><h1
+      class="num">${showNumber(call.caller) || t("call.no_caller")}</h1>${callState(call)}${
+        call.queue ? badge("", "", queue ?? call.queue) : nothing
+      }${sessionBadge(call)}</div>
       <div class="call">
         <section class="card" aria-label=${t("talk")}>
-          <h2>${t("talk")} ${call.language ? badge("", "", languageName(call.language)) : nothing}${call.our_number ? badge("", "", t("call.from_number", { number: label ?? showNumber(call.our_number) })) : nothing}</h2>
+          <h2>${t("talk")} ${call.language ? badge("", "", languageName(call.language)) : nothing}${
+            call.our_number ? badge("", "", t("call.from_number", { number: label ?? showNumber(call.our_number) })) : nothing
+          }</h2>
           <off-conversation .talk=${talk} .label=${t("talk")} .canSend=${canSend}></off-conversation>
           ${canSend ? html`<off-composer .talk=${talk} .presets=${this.presets.data ?? []} .agent=${call.agent}></off-composer>` : nothing}
         </section>
@@ -251,33 +352,3 @@ class CallPage extends Part {
   }
 }
 customElements.define("off-call", CallPage);
-
-/** Whether texts are open. @param {Api.Call} call */
-export function sessionBadge(call) {
-  if (call.state === "ended" || call.sms.session === "closed") return badge("", "■", t("sms.closed"));
-  return call.sms.can_send ? badge("ok", "●", t(call.sms.session === "open" ? "sms.open" : "sms.ready")) : badge("warn", "!", t("sms.refused"));
-}
-
-/** @param {Api.Call} call @returns {Array<[string, unknown]>} */
-function callFacts(call) {
-  return [
-    [t("call.id"), html`<code class="wrap">${call.id}</code> ${copyButton(call.id)}`],
-    [t("call.caller"), phoneNumber(call.caller)],
-    ...(call.alternative ? [/** @type {[string, unknown]} */ ([t("call.alternative"), phoneNumber(call.alternative)])] : []),
-    [t("call.our_number"), call.our_number ? phoneNumber(call.our_number) : t("call.no_number_yet")],
-    [t("call.agent"), call.agent ?? "–"],
-    [t("language"), languageName(call.language) || "–"],
-    [t("call.type"), call.call_type ?? "–"],
-    [t("call.texts"), call.sms.refusal ? word("code", call.sms.refusal) : t("sms.ready")],
-    [t("calls.began"), when(call.started_at)],
-    ...(call.ended_at ? [/** @type {[string, unknown]} */ ([t("calls.ended"), html`${when(call.ended_at)} ${call.end_reason ?? ""}`])] : [/** @type {[string, unknown]} */ ([t("call.lease"), when(call.lease_until)])]),
-  ];
-}
-
-/** @param {Api.Call} call @returns {Array<[string, unknown]>} */
-function usageFacts({ usage }) {
-  return [
-    [t("usage.preset"), usage.preset_sent], [t("usage.custom"), usage.custom_sent], [t("usage.smart"), usage.smart_action_sent], [t("usage.system"), usage.system_sent],
-    [t("usage.received"), usage.received], [t("usage.media"), usage.media_received], [t("usage.segments"), usage.segments_sent],
-  ];
-}

@@ -55,11 +55,35 @@ class OptOuts extends Part {
   /** @override */
   render() {
     const problem = this.search.trim() ? readNumber(this.search).problem : null;
-    return html`<div class="head"><h1>${t("page.opt_outs")}</h1>${session.can("admin") ? html`<button type="button" class="b p end" @click=${() => this.show({ does: "add" })}>${t("opt_outs.add")}</button>` : nothing}</div>
+    return html`<div class="head"><h1>${t("page.opt_outs")}</h1>${
+      session.can("admin")
+        ? html`<button type="button" class="b p end"
+      @click=${() => this.show({ does: "add" })}>${t("opt_outs.add")}</button>`
+        : nothing
+    }</div>
       <div class="stack"><p>${t("opt_outs.text")}</p>
-        <div class="cols"><div data-filter>${field({ id: "opt-out-search", label: t("number"), value: this.search, type: "search", hint: problem ? word("number", problem) : "", input: (value) => { this.search = value; setQuery({ number: value }); if (!value.trim() || readNumber(value).number) void this.list.again(); } })}</div></div>
+        <div class="cols"><div data-filter>${field({
+          id: "opt-out-search",
+          label: t("number"),
+          value: this.search,
+          type: "search",
+          hint: problem ? word("number", problem) : "",
+          input: (value) => {
+            this.search = value;
+            setQuery({ number: value });
+            if (!value.trim() || readNumber(value).number) void this.list.again();
+          },
+        })}</div></div>
         ${shown(this.list, (list) => this.rows(list))}</div>
-      ${this.open ? dialog(this.open.does === "add" ? t("opt_outs.add") : t("opt_outs.remove_title", { number: showNumber(this.open.person.number) }), () => this.form(), () => (this.open = null)) : nothing}`;
+      ${
+        this.open
+          ? dialog(
+              this.open.does === "add" ? t("opt_outs.add") : t("opt_outs.remove_title", { number: showNumber(this.open.person.number) }),
+              () => this.form(),
+              () => (this.open = null),
+            )
+          : nothing
+      }`;
   }
 
   /** @param {NonNullable<OptOuts["open"]>} open */
@@ -69,33 +93,95 @@ class OptOuts extends Part {
 
   /** @param {{ items: Api.PersonOptOut[], next: string | null }} list */
   rows({ items, next }) {
-    if (items.length === 0) return html`<div class="card">${empty(this.search.trim() ? t("opt_outs.none_found") : t("opt_outs.none"))}</div>`;
+    if (items.length === 0)
+      return html`<div class="card">${this.search.trim() ? empty(t("opt_outs.none_found")) : empty(t("opt_outs.none"), html`<p class="meta">${t("opt_outs.none_how")}</p>`)}</div>`;
     const heads = [t("number"), t("opt_outs.scope"), t("opt_outs.since"), t("opt_outs.by"), ""];
-    const rows = repeat(items, ({ number }) => number, (person) => row([
-      [heads[0], phoneNumber(person.number)],
-      [heads[1], person.everywhere ? t("opt_outs.everywhere") : html`<span class="num">${person.our_numbers.map(showNumber).join(", ")}</span>`],
-      [heads[2], when(person.since)],
-      [heads[3], word("by", person.by)],
-      [heads[4], session.can("admin") ? html`<button type="button" class="link badc" @click=${() => this.show({ does: "remove", person })}>${t("opt_outs.remove")}<span class="hide"> ${showNumber(person.number)}</span></button>` : nothing],
-    ]));
-    return html`${table(t("page.opt_outs"), [...heads.slice(0, 4), html`<span class="hide">${t("acts")}</span>`], /** @type {any} */ (rows))}${next ? html`<button type="button" class="b" @click=${this.more}>${t("more")}</button>` : nothing}`;
+    const rows = repeat(
+      items,
+      ({ number }) => number,
+      (person) =>
+        row([
+          [heads[0], phoneNumber(person.number)],
+          [
+            heads[1],
+            person.everywhere ? t("opt_outs.everywhere") : html`<span class="num">${person.our_numbers.map(showNumber).join(", ")}</span>`,
+          ],
+          [heads[2], when(person.since)],
+          [heads[3], word("by", person.by)],
+          [
+            heads[4],
+            session.can("admin")
+              ? html`<button type="button" class="link badc"
+                @click=${() => this.show({ does: "remove", person })}>${t("opt_outs.remove")}<span
+                class="hide"> ${showNumber(person.number)}</span></button>`
+              : nothing,
+          ],
+        ]),
+    );
+    return html`${table(
+      t("page.opt_outs"),
+      [
+        ...heads.slice(0, 4),
+        html`<span
+      class="hide">${t("acts")}</span>`,
+      ],
+      /** @type {any} */ (rows),
+    )}${
+      next
+        ? html`<button type="button" class="b"
+      @click=${this.more}>${t("more")}</button>`
+        : nothing
+    }`;
   }
 
   form() {
     const { open } = this;
     if (!open) return nothing;
-    const set = (/** @type {Partial<OptOuts>} */ values) => { Object.assign(this, values); this.requestUpdate(); };
+    const set = (/** @type {Partial<OptOuts>} */ values) => {
+      Object.assign(this, values);
+      this.requestUpdate();
+    };
     const shut = () => (this.open = null);
-    const reason = field({ id: "opt-out-reason", label: t("reason"), value: this.reason, required: open.does === "remove", input: (reason) => set({ reason }) });
+    const reason = field({
+      id: "opt-out-reason",
+      label: t("reason"),
+      value: this.reason,
+      required: open.does === "remove",
+      input: (reason) => set({ reason }),
+    });
     if (open.does === "add") {
-      return html`<form @submit=${(/** @type {Event} */ event) => { event.preventDefault(); void this.add(); }}>${problemBar(this.problem)}
-        ${field({ id: "opt-out-number", label: t("number"), value: this.number, type: "tel", required: true, focus: true, wrong: this.wrong, hint: t("number.hint"), input: (number) => set({ number, wrong: "" }) })}${reason}
-        <footer><button type="button" class="b" @click=${shut}>${t("cancel")}</button><button class="b p">${t("opt_outs.add")}</button></footer></form>`;
+      return html`<form @submit=${(/** @type {Event} */ event) => {
+        event.preventDefault();
+        void this.add();
+      }}>${problemBar(this.problem)}
+        ${field({
+          id: "opt-out-number",
+          label: t("number"),
+          value: this.number,
+          type: "tel",
+          required: true,
+          focus: true,
+          wrong: this.wrong,
+          hint: t("number.hint"),
+          input: (number) => set({ number, wrong: "" }),
+        })}${reason}
+        <footer><button type="button" class="b" @click=${shut}>${t("cancel")}</button><button
+          class="b p">${t("opt_outs.add")}</button></footer></form>`;
     }
     const last = open.person.number.slice(-4);
-    return html`<form @submit=${(/** @type {Event} */ event) => { event.preventDefault(); void this.drop(open.person); }}><p>${t("opt_outs.remove_text")}</p>${problemBar(this.problem)}
-      ${reason}${field({ id: "opt-out-digits", label: t("opt_outs.digits", { number: showNumber(open.person.number) }), value: this.digits, required: true, input: (digits) => set({ digits }) })}
-      <footer><button type="button" class="b" @click=${shut}>${t("cancel")}</button><button class="b d" ?disabled=${this.digits.trim() !== last || !this.reason.trim()}>${t("opt_outs.remove")}</button></footer></form>`;
+    return html`<form @submit=${(/** @type {Event} */ event) => {
+      event.preventDefault();
+      void this.drop(open.person);
+    }}><p>${t("opt_outs.remove_text")}</p>${problemBar(this.problem)}
+      ${reason}${field({
+        id: "opt-out-digits",
+        label: t("opt_outs.digits", { number: showNumber(open.person.number) }),
+        value: this.digits,
+        required: true,
+        input: (digits) => set({ digits }),
+      })}
+      <footer><button type="button" class="b" @click=${shut}>${t("cancel")}</button><button class="b d"
+        ?disabled=${this.digits.trim() !== last || !this.reason.trim()}>${t("opt_outs.remove")}</button></footer></form>`;
   }
 
   async add() {
@@ -104,12 +190,22 @@ class OptOuts extends Part {
       this.wrong = word("number", problem);
       return this.requestUpdate();
     }
-    await this.act("PUT", path("opt-outs", number), { body: { everywhere: true, our_numbers: [], ...(this.reason.trim() ? { reason: this.reason.trim() } : {}) } }, t("opt_outs.added", { number: showNumber(number) }));
+    await this.act(
+      "PUT",
+      path("opt-outs", number),
+      { body: { everywhere: true, our_numbers: [], ...(this.reason.trim() ? { reason: this.reason.trim() } : {}) } },
+      t("opt_outs.added", { number: showNumber(number) }),
+    );
   }
 
   /** @param {Api.PersonOptOut} person */
   drop(person) {
-    return this.act("DELETE", `${path("opt-outs", person.number)}?reason=${encodeURIComponent(this.reason.trim())}`, {}, t("opt_outs.removed", { number: showNumber(person.number) }));
+    return this.act(
+      "DELETE",
+      `${path("opt-outs", person.number)}?reason=${encodeURIComponent(this.reason.trim())}`,
+      {},
+      t("opt_outs.removed", { number: showNumber(person.number) }),
+    );
   }
 
   /** @param {string} method @param {string} where @param {import("../live/api.js").Options} options @param {string} done */

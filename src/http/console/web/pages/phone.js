@@ -15,7 +15,13 @@ const EVENTS_MAX = 200;
 /** @typedef {{ direction: "in" | "out", from: string, to: string, text: string | null, media?: number, at: string }} InboxItem */
 
 class PhoneView extends Part {
-  static properties = { number: { attribute: false }, phones: { attribute: false }, to: { attribute: false }, text: { state: true }, problem: { state: true } };
+  static properties = {
+    number: { attribute: false },
+    phones: { attribute: false },
+    to: { attribute: false },
+    text: { state: true },
+    problem: { state: true },
+  };
 
   constructor() {
     super();
@@ -59,7 +65,10 @@ class PhoneView extends Part {
     this.problem = null;
     const last = this.inbox.data?.findLast(({ direction }) => direction === "in");
     try {
-      await request("POST", `/demo/phones/${encodeURIComponent(this.number)}/texts`, { body: { to: this.to || last?.from, text: "", photos: 0, video: false, ...message }, key: unique() });
+      await request("POST", `/demo/phones/${encodeURIComponent(this.number)}/texts`, {
+        body: { to: this.to || last?.from, text: "", photos: 0, video: false, ...message },
+        key: unique(),
+      });
       if (message.text === this.text) this.text = "";
       await this.inbox.again();
     } catch (thrown) {
@@ -96,19 +105,53 @@ class PhoneView extends Part {
     return html`<section class="card phone" aria-label=${t("play.phone")}>
       <header>
         <h2>${t("play.phone")}</h2>
-        <div class="row">${select({ id: "phone-number", label: t("play.phone"), hideLabel: true, value: this.number, options: this.phones.map(({ number, name }) => [number, `${showNumber(number)}${name ? ` ${name}` : ""}`]), change: (value) => this.emit("phone", value) })}
-          <button type="button" class="b" @click=${this.addPhone} title=${t("phone.add")}><span aria-hidden="true">+</span><span class="hide">${t("phone.add")}</span></button></div>
+        <div class="row">${select({
+          id: "phone-number",
+          label: t("play.phone"),
+          hideLabel: true,
+          value: this.number,
+          options: this.phones.map(({ number, name }) => [number, `${showNumber(number)}${name ? ` ${name}` : ""}`]),
+          change: (value) => this.emit("phone", value),
+        })}
+          <button type="button" class="b" @click=${this.addPhone} title=${t("phone.add")}><span aria-hidden="true">+</span><span
+            class="hide">${t("phone.add")}</span></button></div>
       </header>
       <div class="log" role="group" tabindex="0" aria-label=${t("phone.messages")}><ol>
         ${items.length === 0 && this.inbox.data ? html`<li>${empty(t("phone.empty"))}</li>` : nothing}
-        ${repeat(items, (_, at) => at, (item) => html`<li class="m ${item.direction === "in" ? "i" : "o"}">${item.media ? html`<span class="meta">▣ ${t("media.count", { n: item.media })}</span> ` : nothing}${item.text ? html`<span dir="auto">${strange(item.text)}</span>` : nothing}</li>
-          <li class="under ${item.direction === "in" ? "l" : ""}">${clock(item.at, false)} · ${item.direction === "in" ? showNumber(item.from) : t("phone.from_here")}</li>`)}
+        ${repeat(
+          items,
+          (_, at) => at,
+          (item) => html`<li class="m ${item.direction === "in" ? "i" : "o"}">${
+            item.media
+              ? html`<span
+            class="meta">▣ ${t("media.count", { n: item.media })}</span> `
+              : nothing
+          }${
+            item.text
+              ? html`<span
+            dir="auto">${strange(item.text)}</span>`
+              : nothing
+          }</li>
+          <li class="under ${item.direction === "in" ? "l" : ""}">${clock(
+            item.at,
+            false,
+          )} · ${item.direction === "in" ? showNumber(item.from) : t("phone.from_here")}</li>`,
+        )}
       </ol></div>
-      <form class="comp" @submit=${(/** @type {Event} */ event) => { event.preventDefault(); if (this.text.trim()) void this.send({ text: this.text }); }}>
+      <form class="comp" @submit=${(/** @type {Event} */ event) => {
+        event.preventDefault();
+        if (this.text.trim()) void this.send({ text: this.text });
+      }}>
         ${problemBar(this.problem)}
         <label class="hide" for="phone-text">${t("phone.write")}</label>
-        <textarea id="phone-text" rows="2" dir="auto" placeholder=${t("phone.write")} .value=${this.text} @input=${(/** @type {Event} */ event) => (this.text = /** @type {HTMLTextAreaElement} */ (event.target).value)}
-          @keydown=${(/** @type {KeyboardEvent} */ event) => { if (event.key === "Enter" && !event.shiftKey) { event.preventDefault(); if (this.text.trim()) void this.send({ text: this.text }); } }}></textarea>
+        <textarea id="phone-text" rows="2" dir="auto" placeholder=${t("phone.write")} .value=${this.text}
+          @input=${(/** @type {Event} */ event) => (this.text = /** @type {HTMLTextAreaElement} */ (event.target).value)}
+          @keydown=${(/** @type {KeyboardEvent} */ event) => {
+            if (event.key === "Enter" && !event.shiftKey) {
+              event.preventDefault();
+              if (this.text.trim()) void this.send({ text: this.text });
+            }
+          }}></textarea>
         <div class="row">
           <button type="button" class="chip" @click=${() => void this.send({ text: this.text, photos: 1 })}>${t("medium.photo")}</button>
           <button type="button" class="chip" @click=${() => void this.send({ text: this.text, video: true })}>${t("medium.video")}</button>
@@ -145,15 +188,31 @@ class GatewayView extends Part {
     this.problem = null;
     /** @type {import("../live/reducer.js").Event[]} newest first */
     this.events = [];
+    this.loadedOf = "";
   }
 
   /** @override */
   connected() {
-    this.hear(live, "event", ({ detail }) => {
-      this.events = [detail, ...this.events.filter(({ id }) => id !== detail.id)].slice(0, EVENTS_MAX);
-      this.requestUpdate();
-    });
+    this.hear(live, "event", ({ detail }) => this.add([detail]));
     void this.loadMood();
+  }
+
+  /** @override */
+  willUpdate() {
+    if (this.loadedOf === this.callId || !this.callId) return;
+    this.loadedOf = this.callId;
+    // What happened in the call before this page was opened.
+    void get(`/v1/events?limit=${EVENTS_MAX}&call_id=${encodeURIComponent(this.callId)}`).then(
+      ({ data }) => this.add(data.items ?? []),
+      () => null,
+    );
+  }
+
+  /** @param {import("../live/reducer.js").Event[]} found */
+  add(found) {
+    const all = new Map([...this.events, ...found].map((event) => [event.id, event]));
+    this.events = [...all.values()].sort((a, b) => (a.at < b.at ? 1 : a.at > b.at ? -1 : 0)).slice(0, EVENTS_MAX);
+    this.requestUpdate();
   }
 
   async loadMood() {
@@ -177,8 +236,30 @@ class GatewayView extends Part {
   /** @override */
   render() {
     return html`<section class="card" aria-label=${t("play.gateway")}><h2>${t("play.gateway")}</h2>
-      <div class="comp">${select({ id: "mood", label: t("mood"), value: this.mood, options: [["well", t("mood.well")], ["slow", t("mood.slow")], ["busy", t("mood.busy")], ["down", t("mood.down")], ["cut", t("mood.cut")], ["late", t("mood.late")], ["silent", t("mood.silent")]], change: (value) => void this.setMood(value) })}${problemBar(this.problem)}</div>
-      ${this.events.length === 0 ? empty(t("gateway.empty")) : html`<ol class="feed" tabindex="0" aria-label=${t("play.gateway")}>${repeat(this.events, ({ id }) => id, (event) => html`<li><span class="num">${clock(event.at)}</span><span><b>${event.type}</b> ${aboutEvent(event)}</span></li>`)}</ol>`}
+      <div class="comp">${select({
+        id: "mood",
+        label: t("mood"),
+        value: this.mood,
+        options: [
+          ["well", t("mood.well")],
+          ["slow", t("mood.slow")],
+          ["busy", t("mood.busy")],
+          ["down", t("mood.down")],
+          ["cut", t("mood.cut")],
+          ["late", t("mood.late")],
+          ["silent", t("mood.silent")],
+        ],
+        change: (value) => void this.setMood(value),
+      })}${problemBar(this.problem)}</div>
+      ${
+        this.events.length === 0
+          ? empty(t("gateway.empty"))
+          : html`<ol class="feed" tabindex="0" aria-label=${t("play.gateway")}>${repeat(
+              this.events,
+              ({ id }) => id,
+              (event) => html`<li><span class="num">${clock(event.at)}</span><span><b>${event.type}</b> ${aboutEvent(event)}</span></li>`,
+            )}</ol>`
+      }
     </section>`;
   }
 }
@@ -191,12 +272,17 @@ function aboutEvent({ type, data }) {
   if (type.startsWith("call.")) parts.push(data.id, data.queue, data.agent, data.end_reason);
   else if (type === "message.late") parts.push(data.auto_replied ? t("gateway.auto_replied") : t("gateway.no_reply"));
   else if (type.startsWith("message.")) {
-    parts.push(word("kind", data.kind), data.segments && t("segments", { n: data.segments }), type === "message.queued" && data.estimated_wait_ms > 0 && t("gateway.due", { time: duration(data.estimated_wait_ms) }), data.error && word("problem", data.error.code));
+    parts.push(
+      word("kind", data.kind),
+      data.segments && t("segments", { n: data.segments }),
+      type === "message.queued" && data.estimated_wait_ms > 0 && t("gateway.due", { time: duration(data.estimated_wait_ms) }),
+      data.error && word("problem", data.error.code),
+    );
     if (data.media?.length) parts.push(t("media.count", { n: data.media.length }));
   } else if (type.startsWith("media.")) parts.push(data.medium?.content_type, data.medium?.reason && word("reason", data.medium.reason));
   else if (type === "directory.changed") parts.push(data.resource, data.id, data.by);
   else if (type.startsWith("contact.")) parts.push(showNumber(data.contact), word("by", data.by));
   else if (type.startsWith("number.")) parts.push(showNumber(data.number), word("number", data.state), data.reason);
   else if (type.startsWith("account.")) parts.push(data.account, word("account", data.reason), data.detail);
-  return parts.filter(Boolean).map((part) => html`· ${part} `);
+  return parts.filter(Boolean).map((part) => html`· ${strange(part)} `);
 }

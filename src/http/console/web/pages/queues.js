@@ -4,16 +4,15 @@ import { go, guard } from "../app/routes.js";
 import { session } from "../app/session.js";
 import { all, asProblem, get, path, request } from "../live/api.js";
 import { showNumber } from "../live/e164.js";
-import { Form } from "../live/form.js";
+import { Form, slug } from "../live/form.js";
 import { live } from "../live/stream.js";
 import { field, radios, select } from "../parts/controls.js";
 import { ask, dialog } from "../parts/dialog.js";
 import { Loaded, Part } from "../parts/element.js";
 import { remove, save, setCard } from "../parts/set.js";
-import { badge, empty, problemBar, row, sentence, shown, skeleton, table } from "../parts/small.js";
+import { badge, empty, problemBar, row, sentence, shown, skeleton, strange, table } from "../parts/small.js";
 import { languageName, t } from "../words/words.js";
-import { whyNot } from "./numbers.js";
-import "../parts/picker.js";
+import { whyNot } from "../parts/picker.js";
 
 /** Queues below their parents. @param {Api.Queue[]} queues @returns {Array<{ queue: Api.Queue, depth: number }>} */
 export function tree(queues) {
@@ -64,24 +63,57 @@ class Queues extends Part {
 
   /** @override */
   render() {
-    return html`<div class="head"><h1>${t("page.queues")}</h1>${session.can("admin") ? html`<button type="button" class="b p end" @click=${() => (this.adds = true)}>${t("queues.add")}</button>` : nothing}</div>
+    return html`<div class="head"><h1>${t("page.queues")}</h1>${
+      session.can("admin")
+        ? html`<button type="button" class="b p end"
+      @click=${() => (this.adds = true)}>${t("queues.add")}</button>`
+        : nothing
+    }</div>
       <div class="stack">${shown(this.list, (data) => this.page(data))}</div>`;
   }
 
   /** @param {{ queues: Api.Queue[], on: boolean }} data */
   page({ queues, on }) {
     const heads = [t("queue"), t("page.in_call_sms"), t("language"), t("queue.inbound"), t("queue.outbound")];
-    const numbers = (/** @type {string[]} */ list) => (list.length === 0 ? "–" : html`<span class="num">${list.map(showNumber).join(", ")}</span>`);
-    const rows = repeat(tree(queues), ({ queue }) => queue.id, ({ queue, depth }) => row([
-      [heads[0], html`<div class="tree d${Math.min(depth, 3)}"><a data-row href="/queues/${encodeURIComponent(queue.id)}">${queue.name}</a> <span class="meta">${queue.id}</span></div>`],
-      [heads[1], switchBadge(queue)],
-      [heads[2], languageName(queue.effective.language)],
-      [heads[3], numbers(queue.inbound_numbers)],
-      [heads[4], numbers(queue.outbound_numbers)],
-    ]));
-    return html`${on ? nothing : html`<div class="bar warn"><span>${t("queues.switch_off")}</span><a class="warnc" href="/settings/in-call-sms">${t("page.in_call_sms")}</a></div>`}
-      ${queues.length === 0 ? html`<div class="card">${empty(t("queues.none"))}</div>` : table(t("page.queues"), heads, /** @type {any} */ (rows))}
-      ${this.adds ? dialog(t("queues.add"), () => this.addForm(queues), () => (this.adds = false)) : nothing}`;
+    const numbers = (/** @type {string[]} */ list) =>
+      list.length === 0 ? "–" : list.map((number) => html`<span class="num">${showNumber(number)}</span> `);
+    const rows = repeat(
+      tree(queues),
+      ({ queue }) => queue.id,
+      ({ queue, depth }) =>
+        row([
+          [
+            heads[0],
+            html`<div class="tree d${Math.min(depth, 3)}"><a data-row dir="auto" href="/queues/${encodeURIComponent(queue.id)}">${strange(queue.name)}</a> <span
+              class="meta">${queue.id}</span></div>`,
+          ],
+          [heads[1], switchBadge(queue)],
+          [heads[2], languageName(queue.effective.language)],
+          [heads[3], numbers(queue.inbound_numbers)],
+          [heads[4], numbers(queue.outbound_numbers)],
+        ]),
+    );
+    return html`${
+      on
+        ? nothing
+        : html`<div class="bar warn"><span>${t("queues.switch_off")}</span><a class="warnc"
+      href="/settings/in-call-sms">${t("page.in_call_sms")}</a></div>`
+    }
+      ${
+        queues.length === 0
+          ? html`<div
+        class="card">${empty(t("queues.none"), html`<p class="meta">${t("queues.none_how")}</p>`)}</div>`
+          : table(t("page.queues"), heads, /** @type {any} */ (rows))
+      }
+      ${
+        this.adds
+          ? dialog(
+              t("queues.add"),
+              () => this.addForm(queues),
+              () => (this.adds = false),
+            )
+          : nothing
+      }`;
   }
 
   /** @param {Api.Queue[]} queues */
@@ -91,27 +123,47 @@ class Queues extends Part {
       const id = this.queueId || slug(this.name);
       this.problem = null;
       try {
-        await request("PUT", path("queues", id), { body: { name: this.name.trim(), parent: this.parent || null, in_call_sms: null }, create: true });
+        await request("PUT", path("queues", id), {
+          body: { name: this.name.trim(), parent: this.parent || null, in_call_sms: null },
+          create: true,
+        });
         this.adds = false;
         void go(`/queues/${encodeURIComponent(id)}`);
       } catch (thrown) {
         this.problem = asProblem(thrown);
       }
     };
-    const set = (/** @type {Partial<Queues>} */ values) => { Object.assign(this, values); this.requestUpdate(); };
-    return html`<form @submit=${submit}>${this.problem?.status === 412 ? html`<p class="wrong" role="alert">${t("queues.exists")}</p>` : problemBar(this.problem)}
+    const set = (/** @type {Partial<Queues>} */ values) => {
+      Object.assign(this, values);
+      this.requestUpdate();
+    };
+    return html`<form @submit=${submit}>${
+      this.problem?.status === 412
+        ? html`<p class="wrong"
+      role="alert">${t("queues.exists")}</p>`
+        : problemBar(this.problem)
+    }
       ${field({ id: "queue-name", label: t("queue.name"), value: this.name, required: true, focus: true, input: (name) => set({ name }) })}
-      ${field({ id: "queue-id", label: t("queue.id"), value: this.queueId, placeholder: slug(this.name), hint: t("queue.id_hint"), input: (queueId) => set({ queueId }) })}
-      ${select({ id: "queue-parent-new", label: t("queue.parent"), value: this.parent, options: [["", t("queue.no_parent")], ...queues.map(({ id, name }) => /** @type {[string, string]} */ ([id, name]))], change: (parent) => set({ parent }) })}
-      <footer><button type="button" class="b" @click=${() => (this.adds = false)}>${t("cancel")}</button><button class="b p" ?disabled=${!this.name.trim()}>${t("queues.add")}</button></footer></form>`;
+      ${field({
+        id: "queue-id",
+        label: t("queue.id"),
+        value: this.queueId,
+        placeholder: slug(this.name),
+        hint: t("queue.id_hint"),
+        input: (queueId) => set({ queueId }),
+      })}
+      ${select({
+        id: "queue-parent-new",
+        label: t("queue.parent"),
+        value: this.parent,
+        options: [["", t("queue.no_parent")], ...queues.map(({ id, name }) => /** @type {[string, string]} */ ([id, name]))],
+        change: (parent) => set({ parent }),
+      })}
+      <footer><button type="button" class="b" @click=${() => (this.adds = false)}>${t("cancel")}</button><button class="b p"
+        ?disabled=${!this.name.trim()}>${t("queues.add")}</button></footer></form>`;
   }
 }
 customElements.define("off-queues", Queues);
-
-/** An id made of a name. @param {string} name */
-export function slug(name) {
-  return name.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "").slice(0, 60);
-}
 
 class QueuePage extends Part {
   static properties = { queueId: { attribute: false } };
@@ -123,7 +175,12 @@ class QueuePage extends Part {
     this.form = null;
     /** @type {Loaded<{ queues: Api.Queue[], numbers: Api.Number[], languages: Api.LanguageItem[], on: boolean, language: string }>} */
     this.around = new Loaded(this, async () => {
-      const [queues, numbers, languages, settings] = await Promise.all([all("/v1/queues"), all("/v1/numbers"), all("/v1/languages"), get("/v1/settings")]);
+      const [queues, numbers, languages, settings] = await Promise.all([
+        all("/v1/queues"),
+        all("/v1/numbers"),
+        all("/v1/languages"),
+        get("/v1/settings"),
+      ]);
       return { queues, numbers, languages, on: settings.data.in_call_sms === true, language: settings.data.default_language };
     });
   }
@@ -132,7 +189,7 @@ class QueuePage extends Part {
   connected() {
     void this.around.again();
     this.unguard = guard(() => this.form?.isDirty() ?? false);
-    this.hear(live, "reset", () => { void this.around.again(); void this.form?.load(); });
+    this.hear(live, "reset", () => this.again());
     this.hear(live, "event", ({ detail }) => {
       if (detail.type === "number.verification_changed") void this.around.again();
       if (detail.type !== "directory.changed") return;
@@ -146,12 +203,19 @@ class QueuePage extends Part {
   disconnectedCallback() {
     super.disconnectedCallback();
     this.unguard?.();
+    this.form?.stop();
+  }
+
+  again() {
+    void this.around.again();
+    void this.form?.load();
   }
 
   /** @override */
   willUpdate() {
     const wanted = path("queues", this.queueId);
     if (this.form?.path === wanted) return;
+    this.form?.stop();
     this.form = new Form(wanted);
     this.form.addEventListener("change", () => this.requestUpdate());
     void this.form.load();
@@ -162,14 +226,31 @@ class QueuePage extends Part {
     const { form } = this;
     const around = this.around.data;
     if (!form?.base || !around) {
-      if (form?.problem?.status === 404) return html`<div class="head"><h1>${t("queue")} <code class="wrap">${this.queueId}</code></h1></div><div class="card">${empty(t("queue.not_found"), html`<a class="b" href="/queues">${t("page.queues")}</a>`)}</div>`;
-      return problemBar(form?.problem ?? this.around.problem, () => { void form?.load(); void this.around.again(); }) === nothing ? skeleton() : problemBar(form?.problem ?? this.around.problem, () => { void form?.load(); void this.around.again(); });
+      if (form?.problem?.status === 404)
+        return html`<div class="head"><h1>${t("queue")} <code class="wrap">${this.queueId}</code></h1></div><div
+          class="card">${empty(t("queue.not_found"), html`<a class="b" href="/queues">${t("page.queues")}</a>`)}</div>`;
+      const problem = form?.problem ?? this.around.problem;
+      return problem ? problemBar(problem, () => this.again()) : skeleton();
     }
     const above = ancestors(around.queues, this.queueId);
-    return html`<div class="head"><h1><a href="/queues">${t("page.queues")}</a> › ${above.map(({ id, name }) => html`<a href="/queues/${encodeURIComponent(id)}">${name}</a> › `)}${form.base.name}</h1>${switchBadge(/** @type {Api.Queue} */ (form.base))}
+    return html`<div class="head"><h1><a href="/queues">${t("page.queues")}</a> › ${above.map(
+      ({ id, name }) => html`<a
+      href="/queues/${encodeURIComponent(id)}">${strange(name)}</a> › `,
+    )}${strange(form.base.name)}</h1>${switchBadge(/** @type {Api.Queue} */ (form.base))}
         ${session.can("admin") ? html`<button type="button" class="b d end" @click=${this.delete}>${t("delete")}</button>` : nothing}</div>
-      ${around.on ? nothing : html`<div class="bar warn"><span>${t("queues.switch_off")}</span><a class="warnc" href="/settings/in-call-sms">${t("page.in_call_sms")}</a></div>`}
-      ${setCard(form, { title: t("queue"), paths: PATHS, canSet: session.can("admin"), content: this.fields(form, around), set: () => void save(form, PATHS).then(() => this.around.again()) })}`;
+      ${
+        around.on
+          ? nothing
+          : html`<div class="bar warn"><span>${t("queues.switch_off")}</span><a class="warnc"
+        href="/settings/in-call-sms">${t("page.in_call_sms")}</a></div>`
+      }
+      ${setCard(form, {
+        title: t("queue"),
+        paths: PATHS,
+        canSet: session.can("admin"),
+        content: this.fields(form, around),
+        set: () => void save(form, PATHS).then(() => this.around.again()),
+      })}`;
   }
 
   /** @param {Form} form @param {NonNullable<QueuePage["around"]["data"]>} around */
@@ -184,26 +265,103 @@ class QueuePage extends Part {
       return error ? `${error.detail}` : null;
     };
     const label = (/** @type {Api.Number} */ { number, label }) => `${showNumber(number)} ${label}`;
-    const options = (/** @type {"inbound" | "outbound"} */ role) => numbers.map((number) => ({ value: number.number, text: label(number), reason: whyNot(number, role, this.queueId, nameOf) }));
-    const pick = (/** @type {"inbound" | "outbound"} */ role, /** @type {string} */ hint) => html`<off-picker .fieldId=${`queue-${role}`} .label=${t(role === "inbound" ? "queue.inbound" : "queue.outbound")} .chosen=${form.value(`${role}_numbers`) ?? []} .options=${options(role)}
-      .hint=${hint} .wrong=${wrong(`${role}_numbers`)} .disabled=${disabled} @choose=${(/** @type {CustomEvent<string[]>} */ event) => form.set(`${role}_numbers`, event.detail)}></off-picker>`;
+    const options = (/** @type {"inbound" | "outbound"} */ role) =>
+      numbers.map((number) => ({ value: number.number, text: label(number), reason: whyNot(number, role, this.queueId, nameOf) }));
+    const pick = (
+      /** @type {"inbound" | "outbound"} */ role,
+      /** @type {string} */ hint,
+    ) => html`<off-picker .fieldId=${`queue-${role}`} .label=${t(role === "inbound" ? "queue.inbound" : "queue.outbound")}
+      .chosen=${form.value(`${role}_numbers`) ?? []} .options=${options(role)}
+      .hint=${hint} .wrong=${wrong(`${role}_numbers`)} .disabled=${disabled} @choose=${(/** @type {CustomEvent<string[]>} */ event) =>
+        form.set(`${role}_numbers`, event.detail)}></off-picker>`;
     const usable = [...new Set([...(form.value("inbound_numbers") ?? []), ...(form.value("outbound_numbers") ?? [])])];
     const below = descendants(queues, this.queueId);
     return html`<div class="cols">
-        ${field({ id: "queue-name", label: t("queue.name"), value: form.value("name"), required: true, disabled, wrong: wrong("name"), input: (value) => form.set("name", value) })}
-        ${select({ id: "queue-parent", label: t("queue.parent"), value: form.value("parent") ?? "", disabled, wrong: wrong("parent"), options: [["", t("queue.no_parent")], ...queues.filter(({ id }) => !below.has(id)).map(({ id, name }) => /** @type {[string, string]} */ ([id, name]))], change: (value) => form.set("parent", value || null) })}
-        ${select({ id: "queue-language", label: t("language"), value: form.value("language") ?? "", disabled, wrong: wrong("language"), options: languageOptions(languages, form.value("language"), t("queue.inherit_language", { language: languageName(parent?.effective.language ?? language, "inside") })), change: (value) => form.set("language", value || null) })}
+        ${field({
+          id: "queue-name",
+          label: t("queue.name"),
+          value: form.value("name"),
+          required: true,
+          disabled,
+          wrong: wrong("name"),
+          input: (value) => form.set("name", value),
+        })}
+        ${select({
+          id: "queue-parent",
+          label: t("queue.parent"),
+          value: form.value("parent") ?? "",
+          disabled,
+          wrong: wrong("parent"),
+          options: [
+            ["", t("queue.no_parent")],
+            ...queues
+              .filter(({ id }) => !below.includes(id))
+              .map(
+                ({ id, name }) =>
+                  /** @type {[string,
+          string]} */ ([id, name]),
+              ),
+          ],
+          change: (value) => form.set("parent", value || null),
+        })}
+        ${select({
+          id: "queue-language",
+          label: t("language"),
+          value: form.value("language") ?? "",
+          disabled,
+          wrong: wrong("language"),
+          options: languageOptions(
+            languages,
+            form.value("language"),
+            t("queue.inherit_language", { language: languageName(parent?.effective.language ?? language, "inside") }),
+          ),
+          change: (value) => form.set("language", value || null),
+        })}
       </div>
-      ${radios({ name: "queue-switch", legend: t("queue.switch"), value: own === null ? "" : String(own), disabled: disabled || !on, hint: on ? "" : t("queues.switch_off"),
-        options: [["", parent ? t("queue.inherit_from", { queue: parent.name, state: inherited ? t("on") : t("off") }) : t("queue.inherit", { state: inherited ? t("on") : t("off") })], ["true", t("on")], ["false", t("off")]],
-        change: (value) => form.set("in_call_sms", value === "" ? null : value === "true") })}
+      ${radios({
+        name: "queue-switch",
+        legend: t("queue.switch"),
+        value: own === null ? "" : String(own),
+        disabled: disabled || !on,
+        hint: on ? "" : t("queues.switch_off"),
+        options: [
+          [
+            "",
+            parent
+              ? t("queue.inherit_from", { queue: parent.name, state: inherited ? t("on") : t("off") })
+              : t("queue.inherit", { state: inherited ? t("on") : t("off") }),
+          ],
+          ["true", t("on")],
+          ["false", t("off")],
+        ],
+        change: (value) => form.set("in_call_sms", value === "" ? null : value === "true"),
+      })}
       <div class="cols">${pick("inbound", t("queue.inbound_hint"))}${pick("outbound", t("queue.outbound_hint"))}</div>
-      ${select({ id: "queue-default", label: t("queue.default"), value: form.value("default_outbound") ?? "", disabled, wrong: wrong("default_outbound"), options: [["", t("queue.no_default")], ...usable.map((number) => /** @type {[string, string]} */ ([number, label(numbers.find((other) => other.number === number) ?? /** @type {any} */ ({ number, label: "" }))]))], change: (value) => form.set("default_outbound", value || null) })}`;
+      ${select({
+        id: "queue-default",
+        label: t("queue.default"),
+        value: form.value("default_outbound") ?? "",
+        disabled,
+        wrong: wrong("default_outbound"),
+        options: [
+          ["", t("queue.no_default")],
+          ...usable.map(
+            (number) =>
+              /** @type {[string,
+        string]} */ ([number, label(numbers.find((other) => other.number === number) ?? /** @type {any} */ ({ number, label: "" }))]),
+          ),
+        ],
+        change: (value) => form.set("default_outbound", value || null),
+      })}`;
   }
 
   async delete() {
     const { form } = this;
-    if (!form?.base || !(await ask({ title: t("delete.title", { what: form.base.name }), text: t("queue.delete_text"), action: t("delete"), danger: true }))) return;
+    if (
+      !form?.base ||
+      !(await ask({ title: t("delete.title", { what: form.base.name }), text: t("queue.delete_text"), action: t("delete"), danger: true }))
+    )
+      return;
     form.reset();
     const { id: _id, effective: _effective, ...before } = form.base;
     const problem = await remove(form.path, before, form.etag, form.base.name, () => go("/queues"));
@@ -228,14 +386,9 @@ function ancestors(queues, id) {
   return found;
 }
 
-/** A queue and all below it: none of them can be its parent. @param {Api.Queue[]} queues @param {string} id */
+/** A queue and all below it: none of them can be its parent. @param {Api.Queue[]} queues @param {string} id @returns {string[]} */
 function descendants(queues, id) {
-  const found = new Set([id]);
-  for (let grown = true; grown; ) {
-    grown = false;
-    for (const queue of queues) if (queue.parent && found.has(queue.parent) && !found.has(queue.id)) grown = !!found.add(queue.id);
-  }
-  return found;
+  return [id, ...queues.filter(({ parent }) => parent === id).flatMap((queue) => descendants(queues, queue.id))];
 }
 
 /** @param {Api.LanguageItem[]} languages @param {string | null} own @param {string} inherit @returns {Array<[string, string]>} */

@@ -1,17 +1,26 @@
 // `<off-composer>`: what an agent may send now: presets by one click, an own text, or the reason why neither (R39-R53).
 import { html, nothing, repeat } from "../vendor/lit.js";
 import { isBlank, measure } from "../live/counter.js";
-import { languageName, t, word } from "../words/words.js";
+import { languageName, t, visible } from "../words/words.js";
 import { dialog } from "./dialog.js";
 import { Part, say, uid } from "./element.js";
 import { valueOf } from "./controls.js";
-import { sentence, strange } from "./small.js";
+import { sentence, strange, whyNoText } from "./small.js";
 
 /** Presets that stand as chips; the others are in the list. */
 const CHIPS = 3;
 
 export class Composer extends Part {
-  static properties = { talk: { attribute: false }, presets: { attribute: false }, agent: { attribute: false }, listOpen: { state: true }, query: { state: true }, active: { state: true }, problem: { state: true }, text: { state: true } };
+  static properties = {
+    talk: { attribute: false },
+    presets: { attribute: false },
+    agent: { attribute: false },
+    listOpen: { state: true },
+    query: { state: true },
+    active: { state: true },
+    problem: { state: true },
+    text: { state: true },
+  };
 
   constructor() {
     super();
@@ -103,22 +112,50 @@ export class Composer extends Part {
     const { refusal } = call.sms;
     const presetsOnly = refusal === "presets_only" || refusal === "custom_messages_off";
     // `refusal` is what the next text would get; these two leave presets.
-    if (!call.sms.can_send && !presetsOnly) return html`<div class="bar warn closed" role="status"><span aria-hidden="true">!</span> ${word("code", refusal) || t("composer.closed")}</div>`;
+    if (!call.sms.can_send && !presetsOnly)
+      return html`<div class="bar warn closed" role="status"><span
+        aria-hidden="true">!</span> ${whyNoText(call.sms) || t("composer.closed")}</div>`;
     const chips = this.ofLanguage.slice(0, CHIPS);
     return html`
-      ${this.problem ? html`<div class="bar bad closed" role="alert"><span class="wrap">${t("composer.returned")} ${sentence(this.problem)}${this.problem.retryAfterMs ? html` ${t("retry_in", { n: Math.ceil(this.problem.retryAfterMs / 1000) })}` : nothing}</span></div>` : nothing}
-      <div class="presets">${chips.map((preset) => html`<button type="button" class="chip" title=${preset.text} @click=${() => this.sendPreset(preset)}>${preset.label}</button>`)}
-        ${this.presets.length > 0 ? html`<button type="button" class="chip" aria-haspopup="dialog" @click=${this.openList}>${t("composer.presets")} <kbd aria-hidden="true">/</kbd></button>` : html`<p class="meta">${t("composer.no_presets")}</p>`}</div>
+      ${
+        this.problem
+          ? html`<div class="bar bad closed" role="alert"><span
+        class="wrap">${t("composer.returned")} ${sentence(this.problem)}${
+          this.problem.retryAfterMs ? html` ${t("retry_in", { n: Math.ceil(this.problem.retryAfterMs / 1000) })}` : nothing
+        }</span></div>`
+          : nothing
+      }
+      <div class="presets">${chips.map(
+        (preset) => html`<button type="button" class="chip" dir="auto" title=${visible(preset.text)}
+        @click=${() => this.sendPreset(preset)}>${strange(preset.label)}</button>`,
+      )}
+        ${
+          this.presets.length > 0
+            ? html`<button type="button" class="chip" aria-haspopup="dialog"
+          @click=${this.openList}>${t("composer.presets")} <kbd aria-hidden="true">/</kbd></button>`
+            : html`<p
+          class="meta">${t("composer.no_presets")}</p>`
+        }</div>
       ${call.sms.custom_allowed ? this.writer() : html`<div class="bar closed">${t("composer.presets_only")}</div>`}
-      ${this.listOpen ? dialog(t("composer.presets_title"), () => this.list(), () => (this.listOpen = false)) : nothing}`;
+      ${
+        this.listOpen
+          ? dialog(
+              t("composer.presets_title"),
+              () => this.list(),
+              () => (this.listOpen = false),
+            )
+          : nothing
+      }`;
   }
 
   writer() {
     const unsendable = isBlank(this.text) || measure(this.text).overLimit;
     return html`<div class="comp" @keydown=${this.press}>
-      <off-textarea .fieldId=${this.fieldId} .label=${t("composer.label")} .hideLabel=${true} .placeholder=${t("composer.label")} .value=${this.text}
+      <off-textarea .fieldId=${this.fieldId} .label=${t("composer.label")} .hideLabel=${true} .placeholder=${t("composer.label")}
+        .value=${this.text}
         @write=${(/** @type {CustomEvent<string>} */ event) => this.write(event.detail)}></off-textarea>
-      <div class="row"><button type="button" class="b p end" ?disabled=${unsendable} aria-keyshortcuts="Control+Enter" @click=${this.sendText}>${t("send")} <kbd aria-hidden="true">Ctrl ↵</kbd></button></div>
+      <div class="row"><button type="button" class="b p end" ?disabled=${unsendable} aria-keyshortcuts="Control+Enter"
+        @click=${this.sendText}>${t("send")} <kbd aria-hidden="true">Ctrl ↵</kbd></button></div>
     </div>`;
   }
 
@@ -140,13 +177,23 @@ export class Composer extends Part {
     const sorted = [...this.ofLanguage, ...this.presets.filter((preset) => preset.language !== language)];
     const shown = sorted.filter(({ label, text }) => `${label} ${text}`.toLowerCase().includes(query));
     const id = `${this.fieldId}-list`;
-    return html`<input autofocus role="combobox" aria-expanded="true" aria-controls=${id} aria-label=${t("composer.find_preset")} placeholder=${t("composer.find_preset")}
+    return html`<input autofocus role="combobox" aria-expanded="true" aria-controls=${id} aria-label=${t("composer.find_preset")}
+      placeholder=${t("composer.find_preset")}
         aria-activedescendant=${shown.length > 0 ? `${id}-${this.active}` : nothing} .value=${this.query}
-        @input=${(/** @type {Event} */ event) => { this.query = valueOf(event); this.active = 0; }} @keydown=${(/** @type {KeyboardEvent} */ event) => this.pressInList(event, shown)} />
+        @input=${(/** @type {Event} */ event) => {
+          this.query = valueOf(event);
+          this.active = 0;
+        }} @keydown=${(/** @type {KeyboardEvent} */ event) => this.pressInList(event, shown)} />
       ${shown.length === 0 ? html`<p>${t("picker.none")}</p>` : nothing}
-      <div class="options" role="listbox" id=${id} aria-label=${t("composer.presets_title")}>${repeat(shown, (preset) => `${preset.language}/${preset.id}`, (preset, at) => html`<div role="option" id="${id}-${at}" aria-selected=${at === this.active ? "true" : "false"}
+      <div class="options" role="listbox" id=${id} aria-label=${t("composer.presets_title")}>${repeat(
+        shown,
+        (preset) => `${preset.language}/${preset.id}`,
+        (preset, at) => html`<div role="option" id="${id}-${at}" aria-selected=${at === this.active ? "true" : "false"}
         @click=${() => this.sendPreset(preset)} @mousemove=${() => (this.active = at)}>
-        <span><b>${preset.label}</b> <span class="meta">${languageName(preset.language)} · ${t("segments", { n: preset.segments })}</span></span><span class="meta wrap" dir="auto">${strange(preset.text)}</span></div>`)}</div>
+        <span><b dir="auto">${strange(preset.label)}</b> <span
+          class="meta">${languageName(preset.language)} · ${t("segments", { n: preset.segments })}</span></span><span class="meta wrap"
+          dir="auto">${strange(preset.text)}</span></div>`,
+      )}</div>
       <p class="meta">${t("composer.list_hint")}</p>`;
   }
 }

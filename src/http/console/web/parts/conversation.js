@@ -11,7 +11,13 @@ import { empty, problemBar, sentence, skeleton, strange } from "./small.js";
 const FOLLOWS_WITHIN = 48;
 
 export class ConversationView extends Part {
-  static properties = { talk: { attribute: false }, label: { attribute: false }, canSend: { attribute: false }, news: { state: true }, why: { state: true } };
+  static properties = {
+    talk: { attribute: false },
+    label: { attribute: false },
+    canSend: { attribute: false },
+    news: { state: true },
+    why: { state: true },
+  };
 
   constructor() {
     super();
@@ -27,6 +33,8 @@ export class ConversationView extends Part {
     this.count = 0;
     /** @type {Map<string, string> | null} what was said of each bubble; null before the first snapshot */
     this.said = null;
+    /** Late texts that were told of. @type {{ talk: ConversationView["talk"], told: number }} */
+    this.late = { talk: null, told: 0 };
   }
 
   get log() {
@@ -58,6 +66,16 @@ export class ConversationView extends Part {
       } else if (added > 0) this.news += added;
     } else if (log && this.follows) log.scrollTop = log.scrollHeight;
     if (this.talk?.state.call) this.tell(entries);
+    this.tellLate();
+  }
+
+  /** A text after the call does not belong to it (R52), and not in it when it is loaded again: it is said as it comes. */
+  tellLate() {
+    const { talk } = this;
+    const late = talk?.state.late ?? [];
+    const told = this.late.talk === talk ? this.late.told : 0;
+    for (const { at, autoReplied } of late.slice(told)) toast(t(autoReplied ? "late.replied" : "late", { at: clock(at) }));
+    this.late = { talk, told: late.length };
   }
 
   /** Says what is new since the last time. @param {import("../live/reducer.js").Entry[]} entries */
@@ -70,7 +88,8 @@ export class ConversationView extends Part {
       const state = now.get(entry.key) ?? "";
       if (before.get(entry.key) === state || entry.progress) continue;
       const inbound = entry.message.direction === "inbound";
-      if (inbound && !before.has(entry.key)) say(t("said.caller", { text: entry.message.text ?? t("media.count", { n: entry.message.media?.length ?? 0 }) }));
+      if (inbound && !before.has(entry.key))
+        say(t("said.caller", { text: entry.message.text ?? t("media.count", { n: entry.message.media?.length ?? 0 }) }));
       else if (!inbound && entry.message.state !== "queued" && entry.message.state !== "sending") say(state);
     }
   }
@@ -97,7 +116,11 @@ export class ConversationView extends Part {
   async cancelText(id) {
     try {
       const { data } = await request("DELETE", path("messages", id));
-      if (data) this.talk?.dispatch({ do: "event", event: { id: `own-${id}`, cursor: "", call_sequence: null, type: "message.cancelled", at: "", call_id: null, data } });
+      if (data)
+        this.talk?.dispatch({
+          do: "event",
+          event: { id: `own-${id}`, cursor: "", call_sequence: null, type: "message.cancelled", at: "", call_id: null, data },
+        });
       say(word("state", "cancelled"));
     } catch (thrown) {
       toast(sentence(asProblem(thrown)));
@@ -110,20 +133,46 @@ export class ConversationView extends Part {
     if (!talk) return nothing;
     const { state, problem } = talk;
     if (!state.call) return problem ? problemBar(problem, () => talk.load()) : skeleton();
-    const acts = { why: (/** @type {string} */ id) => void this.explain(id), cancel: (/** @type {string} */ id) => void this.cancelText(id), waits: talk.waits };
+    const acts = {
+      why: (/** @type {string} */ id) => void this.explain(id),
+      cancel: (/** @type {string} */ id) => void this.cancelText(id),
+      waits: talk.waits,
+    };
     return html`${problemBar(problem, () => talk.load())}
       <div class="talk">
         <div class="log" role="log" aria-live="off" tabindex="0" aria-label=${this.label} @scroll=${this.scrolled}><ol>
           ${beganLine(state.call)}
           ${state.entries.length === 0 ? html`<li>${empty(t("talk.empty"))}</li>` : nothing}
-          ${repeat(state.entries, (entry) => entry.key, (entry) => bubble(entry, acts, this.canSend))}
-          ${state.contact.map(({ event, by }) => html`<li class="line">${word("event", `contact.${event}`)} (${word("by", by)})</li>`)}
-          ${state.call.state === "ended" ? html`<li class="line">${state.call.ended_at ? t("call.ended_at", { at: clock(state.call.ended_at) }) : t("call.ended")}${state.call.end_reason ? html` · <bdi>${state.call.end_reason}</bdi>` : nothing}</li>` : nothing}
-          ${state.late.map((late) => html`<li class="line">${t(late.autoReplied ? "late.replied" : "late", { at: clock(late.at) })}${late.text ? html`: ${strange(late.text)}` : nothing}</li>`)}
+          ${repeat(
+            state.entries,
+            ({ key }) => key,
+            (entry) => bubble(entry, acts, this.canSend),
+          )}
+          ${
+            state.call.state === "ended"
+              ? html`<li
+            class="line">${
+              state.call.ended_at ? t("call.ended_at", { at: clock(state.call.ended_at) }) : t("call.ended")
+            }${state.call.end_reason ? html` · <bdi>${strange(state.call.end_reason)}</bdi>` : nothing}</li>`
+              : nothing
+          }
         </ol></div>
-        ${this.news > 0 ? html`<button type="button" class="b p jump" @click=${this.jump}>${t("talk.news", { n: this.news })} ↓</button>` : nothing}
+        ${
+          this.news > 0
+            ? html`<button type="button" class="b p jump"
+          @click=${this.jump}>${t("talk.news", { n: this.news })} ↓</button>`
+            : nothing
+        }
       </div>
-      ${this.why ? dialog(t("explain.title"), () => this.whyContent(), () => (this.why = null)) : nothing}`;
+      ${
+        this.why
+          ? dialog(
+              t("explain.title"),
+              () => this.whyContent(),
+              () => (this.why = null),
+            )
+          : nothing
+      }`;
   }
 
   scrolled() {

@@ -1,12 +1,18 @@
 // Dialogs, questions and toasts. The browser's own <dialog> keeps the focus inside, makes the page behind it inert and
 // closes on Escape.
 import { html, nothing } from "../vendor/lit.js";
-import { t } from "../words/words.js";
+import { t, visible } from "../words/words.js";
 import { Part, uid } from "./element.js";
 
 /** `<off-dialog>`: shown as long as it stands in the page; emits `shut` when a person closes it. */
 export class Dialog extends Part {
-  static properties = { label: { attribute: false }, content: { attribute: false }, kind: { attribute: false }, stays: { attribute: false }, isDirty: { attribute: false } };
+  static properties = {
+    label: { attribute: false },
+    content: { attribute: false },
+    kind: { attribute: false },
+    stays: { attribute: false },
+    isDirty: { attribute: false },
+  };
 
   constructor() {
     super();
@@ -30,7 +36,8 @@ export class Dialog extends Part {
   }
 
   async closed() {
-    const stays = this.stays || (this.isDirty() && !(await ask({ title: t("leave.title"), text: t("leave.text"), action: t("leave"), danger: true })));
+    const stays =
+      this.stays || (this.isDirty() && !(await ask({ title: t("leave.title"), text: t("leave.text"), action: t("leave"), danger: true })));
     if (!stays) this.emit("shut");
     else if (this.isConnected) this.dialog?.showModal();
   }
@@ -42,7 +49,7 @@ export class Dialog extends Part {
   /** @override */
   render() {
     return html`<dialog class=${this.kind} aria-labelledby=${this.titleId} @close=${this.closed}>
-      <div class="inside"><h2 id=${this.titleId}>${this.label}</h2>${this.content()}</div>
+      <div class="inside"><h2 id=${this.titleId} class="wrap">${visible(this.label)}</h2>${this.content()}</div>
     </dialog>`;
   }
 }
@@ -54,7 +61,9 @@ customElements.define("off-dialog", Dialog);
  * @param {{ kind?: string, isDirty?: () => boolean }} [options]
  */
 export function dialog(label, content, shut, { kind = "", isDirty = () => false } = {}) {
-  return html`<off-dialog .label=${label} .content=${content} .kind=${kind} .stays=${shut === null} .isDirty=${isDirty} @shut=${(/** @type {Event} */ event) => {
+  return html`<off-dialog .label=${label} .content=${content} .kind=${kind} .stays=${shut === null} .isDirty=${isDirty} @shut=${(
+    /** @type {Event} */ event,
+  ) => {
     event.stopPropagation();
     shut?.();
   }}></off-dialog>`;
@@ -69,7 +78,7 @@ export function ask({ title, text, action, danger = false }) {
   const element = new Dialog();
   const { promise, resolve } = later();
   element.label = title;
-  element.content = () => html`<p class="wrap">${text}</p>
+  element.content = () => html`<p class="wrap">${typeof text === "string" ? visible(text) : text}</p>
     <footer>
       <button type="button" class="b" autofocus @click=${() => element.dialog?.close()}>${t("cancel")}</button>
       <button type="button" class="b ${danger ? "d" : "p"}" @click=${() => {
@@ -125,15 +134,16 @@ class Toasts extends Part {
   /** @override */
   render() {
     return html`<div class="toasts" role="status">${this.items.map(
-      (item) => html`<div class="toast"><span class="wrap">${item.text}</span>${
-        item.act
-          ? html`<button type="button" class="link" @click=${() => {
-              this.items = this.items.filter((other) => other !== item);
-              this.requestUpdate();
-              item.act?.();
-            }}>${item.label}</button>`
-          : nothing
-      }</div>`,
+      (item) =>
+        html`<div class="toast"><span class="wrap">${visible(item.text)}</span>${
+          item.act
+            ? html`<button type="button" class="link" @click=${() => {
+                this.items = this.items.filter((other) => other !== item);
+                this.requestUpdate();
+                item.act?.();
+              }}>${item.label}</button>`
+            : nothing
+        }</div>`,
     )}</div>`;
   }
 }

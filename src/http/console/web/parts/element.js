@@ -1,7 +1,7 @@
 // What every element of the console has: it renders into the page itself, so that labels, styles and the axe see one
 // document, and it follows the language and whatever else it listens to as long as it stands in the page.
 import { LitElement } from "../vendor/lit.js";
-import { asProblem } from "../live/api.js";
+import { LookAgain, asProblem } from "../live/api.js";
 import { onLanguage } from "../words/words.js";
 
 /** @typedef {import("../live/api.js").Problem} Problem */
@@ -60,7 +60,8 @@ export class Part extends LitElement {
 }
 
 /**
- * Something that is loaded: what stood there stays while it is loaded again, and when that fails.
+ * Something that is loaded: what stood there stays while it is loaded again, and when that fails. What no event will
+ * bring again, because it was asked for while the gateway was away, is asked for until there is an answer.
  * @template T
  */
 export class Loaded {
@@ -69,25 +70,35 @@ export class Loaded {
   /** @type {Problem | null} */
   problem = null;
   #turn = 0;
+  #lookAgain = new LookAgain(() => this.again());
+  /** @type {Promise<void>} */
+  #latest = Promise.resolve();
 
   /** @param {Part} host @param {() => Promise<T>} load */
   constructor(host, load) {
     this.host = host;
     this.load = load;
+    host.addController({ hostDisconnected: () => this.#lookAgain.stop() });
   }
 
-  /** Loads; an answer that a later one overtook is dropped. */
-  async again() {
-    const turn = ++this.#turn;
+  /** Loads. An answer that a later one overtook is dropped, and the later one waited for. */
+  again() {
+    this.#turn += 1;
+    return (this.#latest = this.#load(this.#turn));
+  }
+
+  /** @param {number} turn @returns {Promise<void>} */
+  async #load(turn) {
     try {
       const data = await this.load();
-      if (turn !== this.#turn) return;
+      if (turn !== this.#turn) return this.#latest;
       this.data = data;
       this.problem = null;
     } catch (thrown) {
-      if (turn !== this.#turn) return;
+      if (turn !== this.#turn) return this.#latest;
       this.problem = asProblem(thrown);
     }
+    if (this.host.isConnected) this.#lookAgain.after(this.problem);
     this.host.requestUpdate();
   }
 }

@@ -1,6 +1,6 @@
 // `<off-picker>`: chosen things as chips, and a list to add from. What cannot be taken is shown with the reason.
 import { html, nothing } from "../vendor/lit.js";
-import { t } from "../words/words.js";
+import { t, visible } from "../words/words.js";
 import { wrongLine, valueOf } from "./controls.js";
 import { Part, say } from "./element.js";
 
@@ -9,8 +9,16 @@ import { Part, say } from "./element.js";
 /** Emits `choose` with the chosen values. */
 export class Picker extends Part {
   static properties = {
-    fieldId: { attribute: false }, label: { attribute: false }, chosen: { attribute: false }, options: { attribute: false }, hint: { attribute: false }, wrong: { attribute: false },
-    disabled: { attribute: false }, query: { state: true }, isOpen: { state: true }, active: { state: true },
+    fieldId: { attribute: false },
+    label: { attribute: false },
+    chosen: { attribute: false },
+    options: { attribute: false },
+    hint: { attribute: false },
+    wrong: { attribute: false },
+    disabled: { attribute: false },
+    query: { state: true },
+    isOpen: { state: true },
+    active: { state: true },
   };
 
   constructor() {
@@ -48,7 +56,10 @@ export class Picker extends Part {
 
   /** @param {string} value */
   remove_(value) {
-    this.emit("choose", this.chosen.filter((other) => other !== value));
+    this.emit(
+      "choose",
+      this.chosen.filter((other) => other !== value),
+    );
     this.find("input")?.focus();
   }
 
@@ -76,27 +87,55 @@ export class Picker extends Part {
   /** @override */
   render() {
     const { fieldId: id, shown } = this;
-    const text = (/** @type {string} */ value) => this.options.find((option) => option.value === value)?.text ?? value;
+    const text = (/** @type {string} */ value) => visible(this.options.find((option) => option.value === value)?.text ?? value);
     return html`<div class="field" @focusout=${(/** @type {FocusEvent} */ event) => {
       if (!this.contains(/** @type {Node | null} */ (event.relatedTarget))) this.isOpen = false;
     }}>
       <label for=${id}>${this.label}</label>
       <div class="row">${this.chosen.map(
-        (value) => html`<span class="chip">${text(value)} <button type="button" ?disabled=${this.disabled} aria-label=${t("remove", { what: text(value) })} @click=${() => this.remove_(value)}>×</button></span>`,
+        (value) =>
+          html`<span class="chip">${text(value)} <button type="button" ?disabled=${this.disabled}
+            aria-label=${t("remove", { what: text(value) })} @click=${() => this.remove_(value)}>×</button></span>`,
       )}</div>
-      <input id=${id} role="combobox" autocomplete="off" aria-expanded=${this.isOpen ? "true" : "false"} aria-controls="${id}-list" aria-autocomplete="list"
+      <div class="pick"><input id=${id} role="combobox" autocomplete="off" aria-expanded=${this.isOpen ? "true" : "false"} aria-controls="${id}-list"
+        aria-autocomplete="list"
         aria-activedescendant=${this.isOpen && shown.length > 0 ? `${id}-${this.active}` : nothing} aria-invalid=${this.wrong ? "true" : nothing}
         aria-describedby=${this.wrong ? `${id}-wrong` : nothing} placeholder=${t("picker.add")} ?disabled=${this.disabled} .value=${this.query}
         @focus=${() => (this.isOpen = true)} @click=${() => (this.isOpen = true)} @keydown=${this.press}
-        @input=${(/** @type {Event} */ event) => { this.query = valueOf(event); this.active = 0; this.isOpen = true; }} />
-      <div class="options" role="listbox" id="${id}-list" aria-label=${this.label} ?hidden=${!this.isOpen || shown.length === 0}>${shown.slice(0, 100).map(
-        (option, at) => html`<div role="option" id="${id}-${at}" aria-selected=${at === this.active ? "true" : "false"} aria-disabled=${option.reason ? "true" : nothing}
-          @mousedown=${(/** @type {Event} */ event) => { event.preventDefault(); this.add(option); }}>
-          <span>${option.text}</span>${option.reason ? html`<span class="meta">${option.reason}</span>` : nothing}</div>`,
-      )}</div>
-      ${this.isOpen && shown.length === 0 ? html`<p class="meta">${t("picker.none")}</p>` : nothing}
+        @input=${(/** @type {Event} */ event) => {
+          this.query = valueOf(event);
+          this.active = 0;
+          this.isOpen = true;
+        }} />
+      <div class="options" role="listbox" id="${id}-list" aria-label=${this.label} ?hidden=${!this.isOpen || shown.length === 0}>${shown
+        .slice(0, 100)
+        .map(
+          (option, at) => html`<div role="option" id="${id}-${at}" aria-selected=${at === this.active ? "true" : "false"}
+            aria-disabled=${option.reason ? "true" : nothing}
+          @mousedown=${(/** @type {Event} */ event) => {
+            event.preventDefault();
+            this.add(option);
+          }}>
+          <span>${visible(option.text)}</span>${option.reason ? html`<span class="meta">${option.reason}</span>` : nothing}</div>`,
+        )}</div>
+      ${this.isOpen && shown.length === 0 ? html`<p class="options meta">${t("picker.none")}</p>` : nothing}</div>
       ${wrongLine(id, this.wrong)}${this.hint ? html`<p class="meta">${this.hint}</p>` : nothing}
     </div>`;
   }
 }
 customElements.define("off-picker", Picker);
+
+/**
+ * Why a number cannot be taken by a queue; null if it can (R18, R19, R21, R27, R31).
+ * @param {Api.Number} number @param {"inbound" | "outbound"} role @param {string} queue @param {(id: string) => string} nameOf
+ */
+export function whyNot(number, role, queue, nameOf) {
+  if (number.purpose === "chat") return t("picker.chat");
+  if (number.global_outbound) return t("picker.global");
+  if (number.verification.state !== "verified") return t(number.verification.state === "failed" ? "picker.failed" : "picker.unverified");
+  const { inbound, outbound } = number.queues;
+  if (role === "inbound" && inbound && inbound !== queue) return t("picker.taken", { queue: nameOf(inbound) });
+  const holders = outbound.filter((id) => id !== queue);
+  if (role === "inbound" && !inbound && holders.length > 0) return t("picker.outbound_only", { queue: holders.map(nameOf).join(", ") });
+  return null;
+}

@@ -21,7 +21,8 @@ export function setCard(form, { title, paths, content, canSet, under = nothing, 
     <div class="body">${content}${dirty ? saveTrouble(form, concerns) : nothing}</div>
     <footer>${under}
       ${dirty ? html`<button type="button" class="b" @click=${() => form.reset(paths)}>${t("discard")}</button>` : nothing}
-      <button type="button" class="b p" data-set ?disabled=${!dirty || !canSet || mine || concerns.length > 0} @click=${set ?? (() => void save(form, paths))}>${t("set")}</button>
+      <button type="button" class="b p" data-set ?disabled=${!dirty || !canSet || mine || concerns.length > 0}
+        @click=${set ?? (() => void save(form, paths))}>${t("set")}</button>
     </footer>
   </section>`;
 }
@@ -29,26 +30,53 @@ export function setCard(form, { title, paths, content, canSet, under = nothing, 
 /** @param {Form} form @param {import("../live/form.js").Conflict[]} [conflicts] */
 export function saveTrouble(form, conflicts = form.conflicts) {
   return html`
-    ${form.changedBy && conflicts.length === 0 ? html`<div class="bar warn" role="status">${t("changed_by", { who: form.changedBy })}</div>` : nothing}
+    ${
+      form.changedBy && conflicts.length === 0
+        ? html`<div class="bar warn"
+      role="status">${t("changed_by", { who: nameOf(form.changedBy) })}</div>`
+        : nothing
+    }
     ${problemBar(form.problem)}
-    ${conflicts.map((conflict) => html`<div class="bar warn" role="alert">
-      <div class="stack tight">
+    ${conflicts.map(
+      (conflict) => html`<div class="bar warn" role="alert">
+      <div class="stack tight fill">
         <b>${t("conflict", { field: fieldName(conflict.path) })}</b>
-        <div class="cols">
-          <div><h3>${t("conflict.mine")}</h3><p class="wrap">${said(conflict.mine)}</p><button type="button" class="b" @click=${() => form.choose(conflict, "mine")}>${t("conflict.keep_mine")}</button></div>
-          <div><h3>${t("conflict.theirs")}</h3><p class="wrap">${said(conflict.theirs)}</p><button type="button" class="b" @click=${() => form.choose(conflict, "theirs")}>${t("conflict.take_theirs")}</button></div>
+        <div class="cols sides">
+          <div><h3>${t("conflict.mine")}</h3><p class="wrap">${said(conflict.mine)}</p><button type="button" class="b"
+            @click=${() => form.choose(conflict, "mine")}>${t("conflict.keep_mine")}</button></div>
+          <div><h3>${t("conflict.theirs")}</h3><p class="wrap">${said(conflict.theirs)}</p><button type="button" class="b"
+            @click=${() => form.choose(conflict, "theirs")}>${t("conflict.take_theirs")}</button></div>
         </div>
         ${byWhom(form)}
       </div>
-    </div>`)}`;
+    </div>`,
+    )}`;
 }
 
 /** Fields by the words that stand at them. @type {Record<string, import("../words/words.js").Key>} */
 const FIELDS = {
-  in_call_sms: "page.in_call_sms", "non_us.in_call": "settings.non_us_in_call", "non_us.wait_time": "settings.non_us_wait", "non_us.rule": "settings.rule", presets_only: "settings.presets_only",
-  custom_messages: "settings.custom", "closing.enabled": "settings.closing_on", "auto_reply.enabled": "settings.auto_reply_on", "auto_reply.quiet_minutes": "settings.quiet", "auto_reply.per_day": "settings.per_day",
-  "auto_reply.unknown_sender": "settings.unknown", max_wait_ms: "settings.max_wait", call_lease_minutes: "settings.lease", retention_days: "settings.retention", media_retention_days: "settings.media_retention",
-  default_language: "settings.default_language", call_types: "settings.call_types", name: "queue.name", parent: "queue.parent", language: "language", inbound_numbers: "queue.inbound", outbound_numbers: "queue.outbound",
+  in_call_sms: "page.in_call_sms",
+  "non_us.in_call": "settings.non_us_in_call",
+  "non_us.wait_time": "settings.non_us_wait",
+  "non_us.rule": "settings.rule",
+  presets_only: "settings.presets_only",
+  custom_messages: "settings.custom",
+  "closing.enabled": "settings.closing_on",
+  "auto_reply.enabled": "settings.auto_reply_on",
+  "auto_reply.quiet_minutes": "settings.quiet",
+  "auto_reply.per_day": "settings.per_day",
+  "auto_reply.unknown_sender": "settings.unknown",
+  max_wait_ms: "settings.max_wait",
+  call_lease_minutes: "settings.lease",
+  retention_days: "settings.retention",
+  media_retention_days: "settings.media_retention",
+  default_language: "settings.default_language",
+  call_types: "settings.call_types",
+  name: "queue.name",
+  parent: "queue.parent",
+  language: "language",
+  inbound_numbers: "queue.inbound",
+  outbound_numbers: "queue.outbound",
   default_outbound: "queue.default",
 };
 
@@ -66,13 +94,18 @@ function said(value) {
   return strange(typeof value === "string" ? value : JSON.stringify(value));
 }
 
+/** A person is called by the name alone; tokens and commands keep what says that they are no person. @param {string} actor */
+const nameOf = (actor) => actor.replace(/^person:/, "");
+
 /** Who changed it last, once asked for. @type {WeakMap<Form, { etag: string | null, actor: string, at: string }>} */
 const changers = new WeakMap();
 
 /** @param {Form} form */
 function byWhom(form) {
   const known = changers.get(form);
-  return known && known.etag === form.etag ? html`<p class="meta">${t("conflict.by", { who: known.actor })} ${when(known.at)}</p>` : nothing;
+  return known && known.etag === form.etag
+    ? html`<p class="meta">${t("conflict.by", { who: nameOf(known.actor) })} ${when(known.at)}</p>`
+    : nothing;
 }
 
 /** @param {Form} form */
@@ -95,7 +128,10 @@ export async function save(form, paths, query = "") {
     if (form.problem) say(sentence(form.problem));
     return false;
   }
-  toast(done.merged ? t("saved.merged") : t("saved"), { label: t("undo"), act: () => void undo(form.path, done.before, done.etag, () => form.load()) });
+  toast(done.merged ? t("saved.merged") : t("saved"), {
+    label: t("undo"),
+    act: () => void undo(form.path, done.before, done.etag, () => form.load()),
+  });
   return true;
 }
 

@@ -1,7 +1,7 @@
 // The small parts: badges, times, numbers, facts, problems, empty places, and texts of strangers.
 import { html, nothing } from "../vendor/lit.js";
 import { showNumber } from "../live/e164.js";
-import { clock, dayAndTime, t, word } from "../words/words.js";
+import { clock, codePoint, dayAndTime, isHidden, t, word } from "../words/words.js";
 import { say } from "./element.js";
 import { toast } from "./dialog.js";
 
@@ -10,7 +10,7 @@ import { toast } from "./dialog.js";
 
 /** State by icon, word and colour. @param {Tone} tone @param {string} icon @param {unknown} text */
 export function badge(tone, icon, text) {
-  return html`<span class="pill ${tone}">${icon ? html`<span aria-hidden="true">${icon} </span>` : nothing}${text}</span>`;
+  return html`<span class="pill ${tone}">${icon ? html`<span aria-hidden="true">${icon} </span>` : nothing}${strange(text)}</span>`;
 }
 
 /** Local time, with UTC on hover. @param {string | null | undefined} at @param {"time" | "day"} [form] */
@@ -42,7 +42,7 @@ export function copyButton(text) {
 
 /** Labels with their values. @param {Array<[string, unknown]>} pairs */
 export function facts(pairs) {
-  return html`<dl class="stack tight stat">${pairs.map(([label, value]) => html`<div><dt>${label}</dt><dd>${value}</dd></div>`)}</dl>`;
+  return html`<dl class="stack tight stat">${pairs.map(([label, value]) => html`<div><dt>${label}</dt><dd>${strange(value)}</dd></div>`)}</dl>`;
 }
 
 /** @param {Tone} tone @param {unknown} content @param {boolean} [alert] */
@@ -60,6 +60,13 @@ export function sentence(problem) {
   return known === problem.code ? problem.detail || problem.code || t("code.odd_answer") : known;
 }
 
+/** Why the next text of a call would be refused; of texts that were closed, what closed them. @param {Api.Call["sms"]} sms */
+export function whyNoText({ refusal, closed_reason }) {
+  if (refusal !== "session_closed") return word("code", refusal);
+  if (closed_reason === "opted_out") return word("code", "opted_out");
+  return closed_reason === "no_agent" ? t("composer.no_agent") : word("code", refusal);
+}
+
 /**
  * A refusal in words, with what the gateway says and its code.
  * @param {import("../live/api.js").Problem | null} problem
@@ -70,7 +77,12 @@ export function problemBar(problem, again = null) {
   const said = sentence(problem);
   return html`<div class="bar bad" role="alert">
     <span aria-hidden="true">!</span>
-    <span class="wrap">${said}${problem.detail && !said.includes(problem.detail) ? html`<br /><span class="meta badc">${problem.detail}</span>` : nothing}</span>
+    <span class="wrap">${strange(said)}${
+      problem.detail && !said.includes(problem.detail)
+        ? html`<br /><span
+      class="meta badc">${strange(problem.detail)}</span>`
+        : nothing
+    }</span>
     <code>${problem.code}</code>
     ${again ? html`<button type="button" class="b end" @click=${again}>${t("try_again")}</button>` : nothing}
   </div>`;
@@ -83,7 +95,8 @@ export function empty(title, more = nothing) {
 
 /** Shown only after 150 ms, by the style sheet. @param {number} [lines] */
 export function skeleton(lines = 6) {
-  return html`<div class="card bones" aria-busy="true"><span class="hide">${t("loading")}</span>${Array.from({ length: lines }, () => html`<span class="bone"></span>`)}</div>`;
+  return html`<div class="card bones" aria-busy="true"><span
+    class="hide">${t("loading")}</span>${Array.from({ length: lines }, () => html`<span class="bone"></span>`)}</div>`;
 }
 
 /**
@@ -113,7 +126,10 @@ export function table(label, heads, rows) {
 
 /** @param {Array<[string, unknown]>} cells each with its head, which cards show */
 export function row(cells) {
-  return html`<tr role="row">${cells.map(([label, cell]) => html`<td role="cell" data-label=${label || nothing}><div>${cell}</div></td>`)}</tr>`;
+  return html`<tr role="row">${cells.map(
+    ([label, cell]) => html`<td role="cell"
+    data-label=${label || nothing}><div>${strange(cell)}</div></td>`,
+  )}</tr>`;
 }
 
 /** What happened when. @param {Array<{ at: string | null, what: unknown }>} items @param {string} label */
@@ -123,22 +139,22 @@ export function timeline(items, label) {
   )}</ol>`;
 }
 
-/** Invisible characters that could hide or reverse what a person reads. */
-const HIDDEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\u206a-\u206f\ufff9-\ufffb\u{e0000}-\u{e007f}]/u;
-
-/** A text of a stranger: nothing in it acts, and what cannot be seen is shown as a boxed code. @param {string} text */
+/**
+ * A text of a stranger: nothing in it acts, and what cannot be seen is shown as a boxed code. Whatever is no text stays
+ * as it is.
+ * @param {unknown} text
+ */
 export function strange(text) {
-  if (!HIDDEN.test(text)) return text;
+  if (typeof text !== "string" || !isHidden(text)) return text;
   /** @type {Array<string | Template>} */
   const parts = [];
   let plain = "";
   for (const character of text) {
-    if (!HIDDEN.test(character)) {
+    if (!isHidden(character)) {
       plain += character;
       continue;
     }
-    const code = (character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0");
-    parts.push(plain, html`<span class="boxed">U+${code}</span>`);
+    parts.push(plain, html`<span class="boxed">${codePoint(character)}</span>`);
     plain = "";
   }
   return [...parts, plain];

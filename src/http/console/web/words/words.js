@@ -44,12 +44,31 @@ export function t(key, values = {}) {
 function fill(pattern, values) {
   const forms = pattern.split(" | ");
   const form = forms.length === 2 && values.n !== 1 ? forms[1] : forms[0];
-  return form.replace(/\{(\w+)\}/g, (_, name) => String(values[name] ?? ""));
+  return form.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? visible(String(values[name] ?? "")) : whole));
+}
+
+/** Invisible characters that could hide or reverse what a person reads. */
+const HIDDEN =
+  /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\u206a-\u206f\ufff9-\ufffb\u{e0000}-\u{e007f}]/u;
+
+/** @param {string} character */
+export function isHidden(character) {
+  return HIDDEN.test(character);
+}
+
+/** `U+202E`. @param {string} character */
+export function codePoint(character) {
+  return `U+${(character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0")}`;
+}
+
+/** A name or a text of others inside a sentence, where there are no boxes: what cannot be seen is shown as its code. @param {string} text */
+export function visible(text) {
+  return isHidden(text) ? Array.from(text, (character) => (isHidden(character) ? `[${codePoint(character)}]` : character)).join("") : text;
 }
 
 /**
  * The word for a value of the gateway's, like `state.queued`; one that this console does not know is shown as it is.
- * @param {"state" | "kind" | "code" | "problem" | "reason" | "waits" | "event" | "number" | "lang" | "medium" | "by" | "account" | "timeline" | "outcome"} group
+ * @param {"state" | "kind" | "code" | "problem" | "reason" | "waits" | "number" | "lang" | "medium" | "by" | "account" | "timeline" | "outcome"} group
  * @param {string | null | undefined} value
  */
 export function word(group, value) {
