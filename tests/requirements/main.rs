@@ -3,13 +3,14 @@
 //!
 //! A test that may be skipped shows nothing alone, and a test of the crate must be about something that the program calls.
 
+mod browser;
 mod code;
 mod list;
 mod names;
 mod reach;
 mod skips;
 
-use list::Requirement;
+use list::{Number, Requirement};
 use names::Test;
 use reach::{Crate, Unreached};
 use skips::Skips;
@@ -41,6 +42,9 @@ const WRITE: &str = "OFFHOOK_WRITE_DOCS";
 /// The longest name of a test.
 const NAME_MAX: usize = 80;
 
+/// What people do at the console's pages: a test in a browser shows each.
+const IN_A_BROWSER: [std::ops::RangeInclusive<u32>; 2] = [14..=17, 25..=63];
+
 /// Tests of one number that the table names; the rest are counted.
 const SHOWN_MAX: usize = 3;
 
@@ -53,8 +57,18 @@ fn each_number_is_shown_by_a_test_and_no_test_names_one_that_is_none() {
 }
 
 #[test]
+fn what_people_do_at_the_consoles_pages_is_shown_in_a_browser() {
+    let tests = browser::all(&root());
+    let numbers = IN_A_BROWSER.into_iter().flatten().map(|nth| Number::read(&format!("r{nth}")).expect("a number"));
+    let missing: Vec<_> = numbers.filter(|number| tests.iter().all(|test| test.names(*number).is_none())).collect();
+    let missing: Vec<_> = missing.iter().map(Number::to_string).collect();
+    assert!(missing.is_empty(), "write a test in tests/browser with the number in its name: {}", missing.join(", "));
+}
+
+#[test]
 fn a_tests_name_has_at_most_80_characters() {
-    let long: Vec<_> = names::all(&root()).into_iter().filter(|test| test.name.len() > NAME_MAX).collect();
+    let all = names::all(&root()).into_iter().chain(browser::all(&root()));
+    let long: Vec<_> = all.filter(|test| test.name.len() > NAME_MAX).collect();
     let long: Vec<_> = long.iter().map(Test::to_string).collect();
     assert!(long.is_empty(), "shorten the names of these tests:\n{}", long.join("\n"));
 }
@@ -152,6 +166,7 @@ fn tests() -> Vec<Test> {
         let not_called = unreached.contains(&*name).then_some(NOT_CALLED);
         test.note = if may_skip.contains(&name) { Some(MAY_SKIP) } else { not_called };
     }
+    tests.extend(browser::all(&root()).into_iter().map(|test| Test { note: Some(MAY_SKIP), ..test }));
     tests
 }
 
@@ -198,6 +213,10 @@ fn table(requirements: &[Requirement], tests: &[Test]) -> String {
     for Requirement { number, sentence, later } in requirements {
         let mut named: Vec<_> = tests.iter().filter_map(|test| Some((test.names(*number)?, test))).collect();
         named.sort_by_key(|(nth, test)| (*nth, &test.place, &test.name));
+        // One in a browser is among those that are named.
+        if let Some(at) = named.iter().position(|(_, test)| browser::is_one(test)).filter(|at| *at >= SHOWN_MAX) {
+            named[SHOWN_MAX - 1..=at].rotate_right(1);
+        }
         let mut shown: Vec<_> = named.iter().take(SHOWN_MAX).map(|(_, test)| shown_as(test)).collect();
         if named.len() > SHOWN_MAX {
             shown.push(format!("and {} more", named.len() - SHOWN_MAX));
