@@ -2,7 +2,8 @@
 //!
 //! Runs the real binary with a durable journal, posts signed texts of callers on the phone over 64 connections, and
 //! waits until the platform's endpoint has every event. `-- --baseline PATH` runs another build in turn with it and
-//! compares the two; `--texts N` and `--rounds N` set the size; `--quick` makes it small.
+//! compares the two; `--streams N` runs the build without and with N open streams of events, each of one call, in turn;
+//! `--texts N` and `--rounds N` set the size; `--quick` makes it small.
 
 #[path = "gateway/gateway.rs"]
 #[allow(dead_code, unreachable_pub, reason = "benches use different parts of it")]
@@ -20,6 +21,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
@@ -45,8 +47,14 @@ fn main() -> Result<(), Failed> {
     let number = |name: &str, default: usize| value(name).map_or(Ok(default), |text| text.parse());
     let (texts, rounds) = if quick { (2_000, 1) } else { (40_000, 5) };
     let (texts, rounds) = (number("--texts", texts)?, number("--rounds", rounds)?);
-    let mut builds = vec![("this build", PathBuf::from(env!("CARGO_BIN_EXE_offhook")))];
-    builds.extend(value("--baseline").map(|path| ("baseline", PathBuf::from(path))));
+    let this = PathBuf::from(env!("CARGO_BIN_EXE_offhook"));
+    let mut builds = vec![("this build", this.clone(), 0)];
+    match (value("--baseline"), number("--streams", 0)?) {
+        (Some(path), 0) => builds.push(("baseline", PathBuf::from(path), 0)),
+        (None, 0) => {}
+        (None, streams) => builds = vec![("with streams", this.clone(), streams), ("without", this, 0)],
+        (Some(_), _) => return Err("give --baseline or --streams, not both".into()),
+    }
 
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let mut results: Vec<Vec<Round>> = vec![Vec::new(); builds.len()];
@@ -54,19 +62,22 @@ fn main() -> Result<(), Failed> {
         // Each goes first in every second round.
         for turn in 0..builds.len() {
             let which = (round + turn) % builds.len();
-            let measured = runtime.block_on(run(&builds[which].1, texts))?;
+            let (_, binary, streams) = &builds[which];
+            let measured = runtime.block_on(run(binary, texts, *streams))?;
             println!("round {}, {}: {measured}", round + 1, builds[which].0);
             results[which].push(measured);
         }
     }
     let medians: Vec<Round> = results.iter().map(|rounds| median(rounds)).collect();
-    for ((name, _), median) in builds.iter().zip(&medians) {
+    for ((name, ..), median) in builds.iter().zip(&medians) {
         println!("median of {rounds}, {name}: {median}");
     }
     if let [this, baseline] = medians[..] {
         let percent = |this: f64, baseline: f64| (this / baseline - 1.0) * 100.0;
         println!(
-            "against the baseline: {:+.1} % texts/s, {:+.1} % CPU each",
+            "{} against {}: {:+.1} % texts/s, {:+.1} % CPU each",
+            builds[0].0,
+            builds[1].0,
             percent(this.per_second, baseline.per_second),
             percent(this.cpu_us, baseline.cpu_us)
         );
@@ -112,7 +123,7 @@ fn median(rounds: &[Round]) -> Round {
 }
 
 /// Starts the binary, posts the texts, and waits for their events.
-async fn run(binary: &Path, texts: usize) -> Result<Round, Failed> {
+async fn run(binary: &Path, texts: usize, streams: usize) -> Result<Round, Failed> {
     let root = std::env::var_os("OFFHOOK_BENCH_DIR").map_or_else(std::env::temp_dir, Into::into);
     let home = tempfile::Builder::new().prefix("offhook-inbound-").tempdir_in(root)?;
     let received = Arc::new(AtomicUsize::new(0));
@@ -130,6 +141,11 @@ async fn run(binary: &Path, texts: usize) -> Result<Round, Failed> {
     let requests: Vec<Vec<Vec<u8>>> =
         (0..CONNECTIONS).map(|connection| (connection..texts).step_by(CONNECTIONS).map(webhook).collect()).collect();
     until(|| received.load(Ordering::Relaxed) == CALLS).await?;
+    let mut open = JoinSet::new();
+    let streamed = Arc::new(AtomicUsize::new(0));
+    for nth in 0..streams {
+        open.spawn(follow(stream(gateway.platform, nth % CALLS).await?, Arc::clone(&streamed)));
+    }
 
     let cpu_before = gateway.cpu()?;
     let began = Instant::now();
@@ -156,10 +172,39 @@ async fn run(binary: &Path, texts: usize) -> Result<Round, Failed> {
     }
     until(|| received.load(Ordering::Relaxed) == CALLS + texts).await?;
     let secs = began.elapsed().as_secs_f64();
+    let expected: usize = (0..streams).map(|nth| (nth % CALLS..texts).step_by(CALLS).count()).sum();
+    until(|| streamed.load(Ordering::Relaxed) == expected).await?;
     let cpu_us = (gateway.cpu()? - cpu_before).as_secs_f64() * 1e6 / texts as f64;
     took.sort_by(f64::total_cmp);
     let at = |share: f64| took[((took.len() - 1) as f64 * share) as usize];
     Ok(Round { per_second: texts as f64 / secs, cpu_us, p50_ms: at(0.5), p99_ms: at(0.99) })
+}
+
+/// Opens the stream of a call's events from now on.
+async fn stream(platform: SocketAddr, call: usize) -> Result<TcpStream, Failed> {
+    let head = format!("Authorization: Bearer {API_TOKEN}\r\nAccept: text/event-stream\r\n");
+    let mut connection = TcpStream::connect(platform).await?;
+    connection.write_all(&request("GET", &format!("/v1/events?after=now&call_id=c{call}"), &head, "")).await?;
+    let mut status = [0; 12];
+    connection.read_exact(&mut status).await?;
+    if status != *b"HTTP/1.1 200" {
+        return Err(format!("a stream was answered {}", String::from_utf8_lossy(&status)).into());
+    }
+    Ok(connection)
+}
+
+/// Counts the texts that a stream brings.
+async fn follow(mut connection: TcpStream, streamed: Arc<AtomicUsize>) {
+    const EVENT: &[u8] = b"event: message.received";
+    let (mut bytes, mut read) = (Vec::new(), vec![0; 16 * 1024]);
+    while let Ok(count @ 1..) = connection.read(&mut read).await {
+        bytes.extend_from_slice(&read[..count]);
+        while let Some(at) = bytes.windows(EVENT.len()).position(|window| window == EVENT) {
+            bytes.drain(..at + EVENT.len());
+            streamed.fetch_add(1, Ordering::Relaxed);
+        }
+        bytes.drain(..bytes.len().saturating_sub(EVENT.len() - 1));
+    }
 }
 
 /// The platform's endpoint: answers 200 and counts the events. Returns its address.

@@ -244,7 +244,7 @@ fn put_call(call: u64) -> Command {
         version: None,
         alternative: None,
         attestation: None,
-        by: Actor { name: "platform".to_owned() },
+        by: Actor::named("platform".to_owned()),
     })
 }
 
