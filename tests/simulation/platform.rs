@@ -144,6 +144,6 @@ fn put(call: CallId, caller: &str, rng: &mut SeededRng) -> Command {
         version: rng.percent(20).then(|| i64::try_from(rng.below(9)).expect("it is below 9")),
         alternative: rng.percent(4).then(|| number(rng.pick(&CALLERS))),
         attestation: None,
-        by: Actor { name: "platform".to_owned() },
+        by: Actor::named("platform".to_owned()),
     })
 }
