@@ -32,6 +32,8 @@ type Hash = [u8; 32];
 pub(super) struct Sessions {
     file: PathBuf,
     list: Mutex<Vec<Session>>,
+    /// Held while the file is written. Requests look at the list meanwhile, however slow the disk is.
+    writing: Mutex<()>,
     idle: Duration,
     whole: Duration,
 }
@@ -73,7 +75,7 @@ impl Sessions {
     pub(super) fn open(file: &Path, idle: Duration, whole: Duration, now: Timestamp) -> Self {
         let text = fs::read_to_string(file).unwrap_or_default();
         let list: Vec<Session> = text.lines().filter_map(|line| read(line, now)).collect();
-        Self { file: file.to_owned(), list: Mutex::new(list), idle, whole }
+        Self { file: file.to_owned(), list: Mutex::new(list), writing: Mutex::default(), idle, whole }
     }
 
     /// Begins a session. Blocks on the disk.
@@ -97,7 +99,8 @@ impl Sessions {
             ended: CancellationToken::new(),
             read: HashSet::new(),
         });
-        self.write(&list)?;
+        drop(list);
+        self.write()?;
         Ok(Begun { id, cookie, key, expires_at: now + self.whole })
     }
 
@@ -171,8 +174,9 @@ impl Sessions {
         let before = list.len();
         end(&mut list, ends);
         let ended = list.len() < before;
+        drop(list);
         if ended {
-            self.write(&list)?;
+            self.write()?;
         }
         Ok(ended)
     }
@@ -182,14 +186,14 @@ impl Sessions {
     }
 
     /// Writes the file aside, and puts it in place.
-    fn write(&self, list: &[Session]) -> io::Result<()> {
+    fn write(&self) -> io::Result<()> {
+        let _writing = self.writing.lock().expect("nothing panics while it holds this lock");
+        let lines: String = self.list().iter().map(|session| format!("{}\n", written(session))).collect();
         let directory = self.file.parent().unwrap_or(Path::new("."));
         fs::create_dir_all(directory)?;
         let aside = self.file.with_extension("new");
         let mut file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&aside)?;
-        for session in list {
-            writeln!(file, "{}", written(session))?;
-        }
+        file.write_all(lines.as_bytes())?;
         file.sync_all()?;
         fs::rename(&aside, &self.file)?;
         File::open(directory)?.sync_all()
@@ -292,6 +296,15 @@ mod tests {
         assert!(!written.contains(&anna.cookie) && !written.contains(&anna.key), "{written}");
         let again = Sessions::open(&file, IDLE, WHOLE, at(60));
         assert!(again.find(&anna.cookie, &anna.key, true, at(61)).is_some(), "a restart signs nobody out");
+    }
+
+    #[test]
+    fn a_session_is_found_while_the_file_is_written() {
+        let place = tempfile::tempdir().unwrap();
+        let sessions = Sessions::open(&place.path().join("sessions"), IDLE, WHOLE, at(0));
+        let anna = sessions.begin(&person("anna"), address(), at(0)).unwrap();
+        let _stalled = sessions.writing.lock().unwrap();
+        assert!(sessions.find(&anna.cookie, &anna.key, true, at(1)).is_some());
     }
 
     #[test]

@@ -60,7 +60,9 @@ impl Inner {
             Err(detail) => {
                 observe::sign_in(SignIn::Refused);
                 refused_sign_in(address);
-                self.audit(Actor::person("unknown", address), Action::RefuseSignIn, "session", Some(&name));
+                // A password typed in the field of the name is kept nowhere.
+                let known = self.links.person(&name).map(|person| person.name);
+                self.audit(Actor::person("unknown", address), Action::RefuseSignIn, "session", known.as_deref());
                 return Err(Refusal::new(Code::Unauthorized, detail));
             }
         };
