@@ -114,7 +114,7 @@ pub struct Api {
     verifier: Verifier,
     reconciler: Reconciler,
     demo: bool,
-    /// Clients are people with a session, whom the console's door names, and no tokens.
+    /// Clients are people, named by the console's door from their sessions; tokens are not read.
     for_people: bool,
     /// What names this build to its clients.
     build: &'static str,

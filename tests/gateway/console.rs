@@ -1,4 +1,4 @@
-//! The console's door: who is let in, as whom, and what leaves it. Each test has a gateway of its own.
+//! The console's door: who is let in, with which scopes, and what leaves it. Each test has a gateway of its own.
 
 use crate::process::{Gateway, Outside, SOON, binary, offhook, quiet, said, wire};
 use crate::shared::{OURS, on_the_phone, world};

@@ -25,7 +25,7 @@ enum Guesser {
 pub(super) struct Guesses {
     /// When all failures of a guesser are forgotten: each adds ten seconds.
     forgotten_at: HashMap<Guesser, Timestamp>,
-    /// Who signed in as whom.
+    /// Names, each with an address from which somebody signed in as it.
     known: HashSet<(String, IpAddr)>,
 }
 

@@ -16,7 +16,7 @@ const VALID: Duration = Duration::from_secs(10 * 60);
 /// Links that wait to be used; more end the oldest.
 const WAITING_MAX: usize = 100;
 
-/// By the hash of the secret: for whom, and until when.
+/// The name of the person and the end of each link, by the hash of its secret.
 type Waiting = HashMap<[u8; 32], (String, Timestamp)>;
 
 /// The people of the console, and links for them. Clones share them.
@@ -31,7 +31,7 @@ pub struct SignInLinks {
 pub(in crate::http) struct Link {
     pub(in crate::http) url: String,
     pub(in crate::http) expires_at: Timestamp,
-    /// Whom it signs in.
+    /// The person it signs in.
     pub(in crate::http) name: String,
 }
 
@@ -73,7 +73,7 @@ impl SignInLinks {
         self.make(None, now).ok().map(|link| link.url)
     }
 
-    /// Uses a link up: whom it signs in.
+    /// Uses a link up, and returns its person.
     pub(super) fn take(&self, secret: &str, now: Timestamp) -> Option<Person> {
         let mut waiting = self.waiting.lock().expect("nothing panics while it holds this lock");
         let (name, until) = waiting.remove(&hash(secret))?;
