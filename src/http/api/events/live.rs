@@ -8,12 +8,13 @@ use super::pull::{Wanted, after_frame};
 use super::stream::Chunk;
 use crate::engine::{Follow, FollowFailed};
 use crate::machine::event::CommittedFrame;
-use crate::machine::show::event_headers;
-use crate::model::{EventId, Position};
+use crate::machine::show::{EventHeader, event_headers};
+use crate::model::{CallId, EventId, Position};
 use crate::observe::{self, NotReady, Readiness};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc::{self, Receiver, Sender};
-use tokio::time::timeout;
+use tokio::time::interval;
 use tokio_util::task::TaskTracker;
 
 /// Events that may wait for one stream, besides those that its connection holds: a second of a busy gateway.
@@ -34,11 +35,18 @@ struct Shared {
 }
 
 struct State {
-    subscribers: Vec<Subscriber>,
+    subscribers: Subscribers,
     /// Whether the follower runs. It does while there are subscribers.
     following: bool,
     /// Everything up to this cursor was handed to the subscribers.
     reached: EventId,
+}
+
+/// Those of one call stand apart, so that an event looks only at those that it may concern.
+#[derive(Default)]
+struct Subscribers {
+    of_all: Vec<Subscriber>,
+    of_calls: HashMap<CallId, Vec<Subscriber>>,
 }
 
 struct Subscriber {
@@ -50,7 +58,7 @@ struct Subscriber {
 
 impl LiveEvents {
     pub(in crate::http::api) fn new(follow: &Follow, readiness: &Readiness, tasks: &TaskTracker) -> Self {
-        let state = State { subscribers: Vec::new(), following: false, reached: follow.end() };
+        let state = State { subscribers: Subscribers::default(), following: false, reached: follow.end() };
         let (follow, readiness, tasks) = (follow.clone(), readiness.clone(), tasks.clone());
         Self(Arc::new(Shared { follow, readiness, tasks, state: Mutex::new(state) }))
     }
@@ -59,7 +67,7 @@ impl LiveEvents {
     pub(super) fn subscribe(&self, wanted: Wanted, texts: bool) -> Receiver<Arc<Chunk>> {
         let (queue, events) = mpsc::channel(QUEUE_MAX);
         let mut state = self.state();
-        state.subscribers.push(Subscriber { wanted, texts, queue });
+        state.subscribers.add(Subscriber { wanted, texts, queue });
         if !state.following {
             state.following = true;
             state.reached = self.0.follow.end();
@@ -76,16 +84,22 @@ impl LiveEvents {
     /// Hands new events to the subscribers until there are none, or the gateway stops.
     async fn follow(self) {
         let mut follow = self.0.follow.clone();
+        let mut check = interval(CHECK_EVERY);
         loop {
             let next = self.reached().position().next();
-            let committed = timeout(CHECK_EVERY, follow.wait_for(next)).await;
-            if self.ends() {
-                return;
-            }
+            let committed = tokio::select! {
+                biased;
+                _ = check.tick() => {
+                    if self.ends() {
+                        return;
+                    }
+                    continue;
+                }
+                committed = follow.wait_for(next) => committed,
+            };
             let read = match committed {
-                Err(_elapsed) => continue,
-                Ok(Err(stopped)) => Err(stopped),
-                Ok(Ok(())) => frames(&follow, next).await,
+                Err(stopped) => Err(stopped),
+                Ok(()) => frames(&follow, next).await,
             };
             match read {
                 Ok(frames) => frames.iter().for_each(|frame| self.hand_out(frame)),
@@ -101,46 +115,74 @@ impl LiveEvents {
     fn ends(&self) -> bool {
         let mut state = self.state();
         if self.0.readiness.holds(NotReady::Draining) {
-            state.subscribers.clear();
+            state.subscribers = Subscribers::default();
         }
-        state.subscribers.retain(|subscriber| !subscriber.queue.is_closed());
+        state.subscribers.forget_closed();
         state.following = !state.subscribers.is_empty();
         !state.following
     }
 
     fn close(&self) {
         let mut state = self.state();
-        state.subscribers.clear();
+        state.subscribers = Subscribers::default();
         state.following = false;
     }
 
     fn hand_out(&self, frame: &CommittedFrame) {
         let mut state = self.state();
-        for event in event_headers(frame) {
-            // With texts and without.
-            let mut rendered = [None, None];
-            state.subscribers.retain(|subscriber| {
-                if !subscriber.wanted.takes(&event) {
-                    return true;
-                }
-                let texts = subscriber.texts;
-                let chunk = &mut rendered[usize::from(texts)];
-                let chunk = chunk.get_or_insert_with(|| Arc::new(Chunk::of(&event.render(), texts)));
-                match subscriber.queue.try_send(Arc::clone(chunk)) {
-                    Ok(()) => true,
-                    Err(mpsc::error::TrySendError::Closed(_)) => false,
-                    Err(mpsc::error::TrySendError::Full(_)) => {
-                        observe::stream_cut();
-                        false
-                    }
-                }
-            });
-        }
+        event_headers(frame).for_each(|event| state.subscribers.hand_out(&event));
         state.reached = after_frame(frame);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Subscribers {
+    fn add(&mut self, subscriber: Subscriber) {
+        match &subscriber.wanted.call {
+            None => self.of_all.push(subscriber),
+            Some(call) => self.of_calls.entry(call.clone()).or_default().push(subscriber),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.of_all.is_empty() && self.of_calls.is_empty()
+    }
+
+    fn forget_closed(&mut self) {
+        let open = |subscriber: &Subscriber| !subscriber.queue.is_closed();
+        self.of_all.retain(open);
+        self.of_calls.retain(|_, subscribers| {
+            subscribers.retain(open);
+            !subscribers.is_empty()
+        });
+    }
+
+    fn hand_out(&mut self, event: &EventHeader<'_>) {
+        // With texts and without.
+        let mut rendered = [None, None];
+        let mut hand_to = |subscriber: &mut Subscriber| {
+            if !subscriber.wanted.takes(event) {
+                return true;
+            }
+            let texts = subscriber.texts;
+            let chunk = &mut rendered[usize::from(texts)];
+            let chunk = chunk.get_or_insert_with(|| Arc::new(Chunk::of(&event.render(), texts)));
+            match subscriber.queue.try_send(Arc::clone(chunk)) {
+                Ok(()) => true,
+                Err(mpsc::error::TrySendError::Closed(_)) => false,
+                Err(mpsc::error::TrySendError::Full(_)) => {
+                    observe::stream_cut();
+                    false
+                }
+            }
+        };
+        self.of_all.retain_mut(&mut hand_to);
+        if let Some(subscribers) = event.call().and_then(|call| self.of_calls.get_mut(call)) {
+            subscribers.retain_mut(&mut hand_to);
+        }
     }
 }
 
