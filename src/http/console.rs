@@ -178,7 +178,7 @@ impl Inner {
                 let file = assets::file(&path["/assets/".len()..], request.headers());
                 return file.ok_or_else(|| Refusal::new(Code::NotFound, "no such file in this build: reload the page"));
             }
-            return Ok(assets::page(request.headers()));
+            return Ok(assets::page());
         }
         if path == "/session" && method == Method::POST {
             return self.sign_in(request).await;

@@ -30,8 +30,8 @@ export function table() {
   const files = /** @type {string[]} */ (readdirSync(web, { recursive: true }))
     .filter((file) => /\.\w+$/.test(file) && file !== "files.rs")
     .sort();
-  const lines = files.map((file) => `    ("${file}", include_bytes!("${file}")),\n`);
-  return `/// Every file of the console, by its path in this folder.\nstatic FILES: &[(&str, &[u8])] = &[\n${lines.join("")}];\n`;
+  const lines = files.map((file) => `    "${file}",\n`);
+  return `compressed! {\n${lines.join("")}}\n`;
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

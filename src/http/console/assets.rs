@@ -1,63 +1,54 @@
-//! The console's files, which are in the binary: `/assets/BUILD/...`, where BUILD stands for all their content, so that
-//! browsers may keep them for ever.
+//! The console's files, which are in the binary, compressed by `build.rs`: `/assets/BUILD/...`, where BUILD stands for all
+//! their content, so that browsers may keep them for ever.
 
 use axum::body::Body;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
 use bytes::Bytes;
-use flate2::Compression;
-use flate2::write::GzEncoder;
+use flate2::read::GzDecoder;
 use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
-use std::io::Write as _;
+use std::io::Read as _;
+use std::path::PathBuf;
 use std::sync::LazyLock;
 
-include!("web/files.rs");
+/// The compressed files, by their path in the folder `web`.
+macro_rules! compressed {
+    ($($name:literal,)*) => {
+        [$(($name, include_bytes!(concat!(env!("OUT_DIR"), "/web/", $name)).as_slice())),*]
+    };
+}
+
+static FILES: &[(&str, &[u8])] = &include!("web/files.rs");
 
 /// How long a browser may keep a file.
 const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 
-/// A file as it is sent.
-struct Sent {
-    content_type: &'static str,
-    plain: Bytes,
-    gzip: Bytes,
-}
-
-static SENT: LazyLock<HashMap<&str, Sent>> = LazyLock::new(|| {
-    FILES
-        .iter()
-        .map(|(name, bytes)| {
-            let bytes = content(name, bytes);
-            let plain = match *name {
-                PAGE => Bytes::from(
-                    String::from_utf8_lossy(&bytes).replace("/assets/BUILD/", &format!("/assets/{}/", *BUILD)),
-                ),
-                _ => bytes,
-            };
-            (*name, Sent { content_type: content_type(name), gzip: gzip(&plain), plain })
-        })
-        .collect()
-});
-
-/// What is sent of a file. A debug build reads it from the folder that `OFFHOOK_WEB` names, so that a page can be changed
-/// without building.
-fn content(name: &str, embedded: &'static [u8]) -> Bytes {
-    let folder = if cfg!(debug_assertions) { std::env::var_os("OFFHOOK_WEB") } else { None };
-    match folder.map(|folder| std::fs::read(std::path::Path::new(&folder).join(name))) {
-        Some(Ok(bytes)) => Bytes::from(bytes),
-        Some(Err(_)) | None => Bytes::from_static(embedded),
-    }
-}
-
 /// The page that shows all others.
-const PAGE: &str = "index.html";
+const INDEX: &str = "index.html";
+
+static GZIP: LazyLock<HashMap<&str, &[u8]>> = LazyLock::new(|| FILES.iter().copied().collect());
+
+/// A file as it was before `build.rs`. A debug build reads it from the folder that `OFFHOOK_WEB` names, so that a page can
+/// be changed without building.
+fn plain(name: &str, gzip: &[u8]) -> Vec<u8> {
+    if let Some(bytes) = folder().and_then(|folder| std::fs::read(folder.join(name)).ok()) {
+        return bytes;
+    }
+    let mut bytes = Vec::new();
+    GzDecoder::new(gzip).read_to_end(&mut bytes).expect("build.rs compressed it");
+    bytes
+}
+
+fn folder() -> Option<PathBuf> {
+    if cfg!(debug_assertions) { std::env::var_os("OFFHOOK_WEB").map(PathBuf::from) } else { None }
+}
 
 /// Names the content of all files.
 static BUILD: LazyLock<String> = LazyLock::new(|| {
     let mut hash = Sha256::new();
-    for (name, bytes) in FILES {
-        let bytes = content(name, bytes);
+    for (name, gzip) in FILES {
+        let bytes = plain(name, gzip);
         hash.update((name.len() as u64).to_be_bytes());
         hash.update(name);
         hash.update((bytes.len() as u64).to_be_bytes());
@@ -71,41 +62,43 @@ pub(super) fn build() -> &'static str {
     &BUILD
 }
 
+/// The page with the names of this build's files.
+static PAGE: LazyLock<Bytes> = LazyLock::new(|| {
+    let page = plain(INDEX, GZIP[INDEX]);
+    String::from_utf8_lossy(&page).replace("/assets/BUILD/", &format!("/assets/{}/", *BUILD)).into()
+});
+
 /// The page, whatever its address.
-pub(super) fn page(headers: &HeaderMap) -> Response {
-    let mut response = sent(PAGE, headers).unwrap_or_default();
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
+pub(super) fn page() -> Response {
+    response(INDEX, PAGE.clone(), HeaderValue::from_static("no-store"))
 }
 
 /// The file at `path`, below `/assets/`; none if it does not exist in this build.
 pub(super) fn file(path: &str, headers: &HeaderMap) -> Option<Response> {
     let name = path.strip_prefix(&**BUILD)?.strip_prefix('/')?;
-    let mut response = sent(name, headers)?;
-    response.headers_mut().insert(header::CACHE_CONTROL, FOR_EVER);
-    Some(response)
-}
-
-fn sent(name: &str, headers: &HeaderMap) -> Option<Response> {
-    let file = SENT.get(name)?;
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = StatusCode::OK;
+    let gzip = *GZIP.get(name)?;
+    let compressed = folder().is_none() && accepts_gzip(headers);
+    let bytes = if compressed { Bytes::from_static(gzip) } else { plain(name, gzip).into() };
+    let mut response = response(name, bytes, FOR_EVER);
     let own = response.headers_mut();
-    own.insert(header::CONTENT_TYPE, HeaderValue::from_static(file.content_type));
     own.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
-    let accepted = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
-    let zipped = accepted.flat_map(|value| value.split(',')).any(|word| word.trim() == "gzip");
-    if zipped {
+    if compressed {
         own.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     }
-    *response.body_mut() = Body::from(if zipped { file.gzip.clone() } else { file.plain.clone() });
     Some(response)
 }
 
-fn gzip(bytes: &[u8]) -> Bytes {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-    let written = encoder.write_all(bytes).and_then(|()| encoder.finish());
-    written.expect("memory can be written").into()
+fn response(name: &str, bytes: Bytes, kept: HeaderValue) -> Response {
+    let mut response = Response::new(Body::from(bytes));
+    let own = response.headers_mut();
+    own.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type(name)));
+    own.insert(header::CACHE_CONTROL, kept);
+    response
+}
+
+fn accepts_gzip(headers: &HeaderMap) -> bool {
+    let accepted = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+    accepted.flat_map(|value| value.split(',')).any(|word| word.trim() == "gzip")
 }
 
 fn content_type(name: &str) -> &'static str {
@@ -147,7 +140,7 @@ mod tests {
 
     #[test]
     fn the_page_names_files_of_this_build_only() {
-        let page = String::from_utf8_lossy(&SENT[PAGE].plain);
+        let page = String::from_utf8_lossy(&PAGE);
         assert!(!page.contains("BUILD"), "{page}");
         for address in page.split('"').filter_map(|part| part.strip_prefix("/assets/")) {
             assert!(file(address, &HeaderMap::new()).is_some(), "{address}");
@@ -158,7 +151,7 @@ mod tests {
 
     #[test]
     fn all_files_together_are_small() {
-        let bytes: usize = SENT.values().map(|file| file.gzip.len()).sum();
+        let bytes: usize = FILES.iter().map(|(_, gzip)| gzip.len()).sum();
         let modules = FILES.iter().filter(|(name, _)| name.ends_with(".js")).count();
         assert!(bytes <= 150 * 1024 && modules <= 36, "{bytes} bytes compressed, {modules} modules");
     }
