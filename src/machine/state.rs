@@ -55,6 +55,8 @@ pub struct Call {
     pub usage: Usage,
     /// How many of its events are visible to the platform; the last `call_sequence`.
     pub last_sequence: u64,
+    /// When the last of them happened; `None` if that was before version 5 of the records.
+    pub last_event_at: Option<Timestamp>,
     /// Its latest message; each message names the previous one, so the transcript is a linked list.
     pub last_message: Option<MessageId>,
     /// The agent's texts that are queued.

@@ -34,8 +34,18 @@ pub(super) const FIELDS: &[&str] = &[
 ];
 
 /// Further fields of our responses, ignored in a PUT.
-pub(super) const READ_ONLY: &[&str] =
-    &["id", "state", "sms", "our_number", "started_at", "ended_at", "end_reason", "lease_until", "usage"];
+pub(super) const READ_ONLY: &[&str] = &[
+    "id",
+    "state",
+    "sms",
+    "our_number",
+    "started_at",
+    "ended_at",
+    "end_reason",
+    "lease_until",
+    "last_event_at",
+    "usage",
+];
 
 /// Fields of an end request.
 pub(super) const END_FIELDS: &[&str] = &["reason"];

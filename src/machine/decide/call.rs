@@ -54,6 +54,7 @@ fn start<V: View>(draft: &mut Draft<'_, V>, put: PutCall) -> Reply {
         lease_until: lease(draft),
         usage: Usage::default(),
         last_sequence: 0,
+        last_event_at: None,
         last_message: None,
         queued: Vec::new(),
     };

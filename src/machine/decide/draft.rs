@@ -79,14 +79,19 @@ impl<'a, V: View> Draft<'a, V> {
 
     /// Records an event that the platform gets as the next one of this call. The caller must store the call afterwards.
     pub(super) fn record_visible(&mut self, call: &mut Call, event: impl FnOnce(&Call) -> Event) {
-        call.last_sequence += 1;
+        self.sequence(call);
         self.events.push(NumberedEvent { call_sequence: Some(call.last_sequence), event: event(call) });
     }
 
     /// Returns the call as its next event shows it.
     pub(super) fn next_shown(&self, call: &mut Call) -> CallShown {
-        call.last_sequence += 1;
+        self.sequence(call);
         self.shown(call)
+    }
+
+    fn sequence(&self, call: &mut Call) {
+        call.last_sequence += 1;
+        call.last_event_at = Some(self.now());
     }
 
     /// Records a change that the platform gets as the call's next event, made with `next_shown`.

@@ -109,6 +109,7 @@ stored! {
         last_sequence: u64,
         last_message: Option<MessageId>,
         queued: Vec<MessageId>,
+        #[since(5)] last_event_at: Option<Timestamp>,
     }
     struct Ended {
         at: Timestamp,

@@ -39,6 +39,7 @@ pub fn call(shown: &CallShown) -> Value {
         "ended_at": ended.map(|ended| ended.at.to_string()),
         "end_reason": ended.and_then(|ended| ended.reason.as_deref()),
         "lease_until": call.lease_until.to_string(),
+        "last_event_at": call.last_event_at.map(|at| at.to_string()),
         "usage": {
             "preset_sent": usage.preset_sent,
             "custom_sent": usage.custom_sent,
@@ -66,6 +67,7 @@ pub fn ended_before_start(id: &CallId, ended: &Ended) -> Value {
         "ended_at": ended.at.to_string(),
         "end_reason": ended.reason,
         "lease_until": null,
+        "last_event_at": ended.at.to_string(),
         "usage": {
             "preset_sent": 0, "custom_sent": 0, "smart_action_sent": 0, "system_sent": 0,
             "received": 0, "media_received": 0, "segments_sent": 0,

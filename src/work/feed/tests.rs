@@ -378,6 +378,7 @@ fn changed(call: &str) -> Box<CallChange> {
         lease_until: at,
         usage: Usage::default(),
         last_sequence: 1,
+        last_event_at: Some(at),
         last_message: None,
         queued: Vec::new(),
     };

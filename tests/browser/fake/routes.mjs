@@ -183,6 +183,7 @@ function putCall(gateway, id, body) {
     ended_at: null,
     end_reason: null,
     lease_until: new Date(Date.now() + 14_400_000).toISOString(),
+    last_event_at: new Date().toISOString(),
     usage: { preset_sent: 0, custom_sent: 0, smart_action_sent: 0, system_sent: 0, received: 0, media_received: 0, segments_sent: 0 },
   };
   const call = { ...(before ?? fresh), ...body };

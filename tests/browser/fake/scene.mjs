@@ -22,6 +22,7 @@ export function fill(gateway) {
       ended_at: null,
       end_reason: null,
       lease_until: at(14_400),
+      last_event_at: at(0),
       usage,
       ...more,
     });

@@ -72,6 +72,9 @@ pub(in crate::http::api) struct Call {
     end_reason: Option<String>,
     #[schema(required)]
     lease_until: Option<Time>,
+    /// When the call's last event happened.
+    #[schema(required)]
+    last_event_at: Option<Time>,
     usage: CallUsage,
 }
 

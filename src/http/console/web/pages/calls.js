@@ -107,12 +107,13 @@ class Calls extends Part {
     const { data: list } = this.list;
     if (type === "directory.changed" && ["queues", "directory"].includes(data.resource)) void this.queues.again();
     if (type.startsWith("message.") && (this.meanwhile.size > 0 || list?.items.some(({ id }) => id === of))) this.countSoon();
-    if (!type.startsWith("call.")) return;
-    for (const heard of this.meanwhile) heard.set(data.id, data);
+    const isCall = type.startsWith("call.");
+    if (isCall) for (const heard of this.meanwhile) heard.set(data.id, data);
     if (!list) return;
-    const at = list.items.findIndex((call) => call.id === data.id);
-    if (at >= 0) {
-      list.items[at] = data;
+    const at = list.items.findIndex(({ id }) => id === of);
+    const row = list.items[at];
+    if (row) {
+      list.items[at] = isCall ? data : { ...row, last_event_at: event.at };
       this.requestUpdate();
     } else if (type === "call.started" && this.isWanted(data)) this.news = new Set(this.news).add(data.id);
   }
@@ -237,7 +238,7 @@ class Calls extends Part {
       )}</div>`;
     }
     const queue = (/** @type {string | null} */ id) => this.queues.data?.find((other) => other.id === id)?.name ?? id ?? "–";
-    const heads = [t("call.caller"), t("queue"), t("call.agent"), t("call.state"), t("language"), t("calls.texts"), t("calls.began")];
+    const heads = [t("call.caller"), t("queue"), t("call.agent"), t("call.state"), t("language"), t("calls.texts"), t("calls.began"), t("calls.last_event")];
     const rows = repeat(
       items,
       (call) => call.id,
@@ -256,6 +257,7 @@ class Calls extends Part {
               class="hide"> ${t("calls.sent_received", { sent, received: usage.received })}</span>`,
           ],
           [heads[6], when(call.started_at)],
+          [heads[7], when(call.last_event_at)],
         ]);
       },
     );

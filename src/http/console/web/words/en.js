@@ -31,7 +31,7 @@ export const en = {
   "call.connected": "Connected", "call.ended": "Call ended", "call.ended_at": "Call ended {at}: texts are closed", "call.from_number": "from {number}", "call.id": "Id",
   "call.lease": "Lease until", "call.no_caller": "Caller unknown", "call.no_number_yet": "chosen with the first text", "call.not_found": "There is no such call.",
   "call.our_number": "Our number", "call.state": "State", "call.texts": "Texts", "call.type": "Type of call", "call.usage": "Usage", "call.waiting": "Waiting",
-  "calls.active": "Active", "calls.began": "Began", "calls.day": "Day", "calls.ended": "Ended", "calls.kept": "Calls are kept as long as the retention in the settings says.",
+  "calls.active": "Active", "calls.began": "Began", "calls.day": "Day", "calls.ended": "Ended", "calls.kept": "Calls are kept as long as the retention in the settings says.", "calls.last_event": "Last event",
   "calls.new": "{n} new call | {n} new calls", "calls.none": "No calls yet", "calls.none_found": "No call matches these filters", "calls.none_how": "The platform starts one by PUT /v1/calls/{id}:",
   "calls.sent_received": "{sent} sent, {received} received", "calls.texts": "Texts", "calls.whole_number": "The whole number with its country code, like +1 206 555 0142",
   "usage.preset": "Presets sent", "usage.custom": "Own texts sent", "usage.smart": "Smart actions sent", "usage.system": "Sent by the gateway", "usage.received": "Received",

@@ -32,7 +32,7 @@ export const it = {
   "call.connected": "Connessa", "call.ended": "Chiamata terminata", "call.ended_at": "Chiamata terminata alle {at}: gli SMS sono chiusi", "call.from_number": "da {number}", "call.id": "Id",
   "call.lease": "Valida fino a", "call.no_caller": "Chiamante sconosciuto", "call.no_number_yet": "scelto con il primo SMS", "call.not_found": "Questa chiamata non esiste.",
   "call.our_number": "Nostro numero", "call.state": "Stato", "call.texts": "SMS", "call.type": "Tipo di chiamata", "call.usage": "Utilizzo", "call.waiting": "In attesa",
-  "calls.active": "Attiva", "calls.began": "Inizio", "calls.day": "Giorno", "calls.ended": "Terminata", "calls.kept": "Le chiamate si conservano per il tempo indicato nelle impostazioni.",
+  "calls.active": "Attiva", "calls.began": "Inizio", "calls.day": "Giorno", "calls.ended": "Terminata", "calls.kept": "Le chiamate si conservano per il tempo indicato nelle impostazioni.", "calls.last_event": "Ultimo evento",
   "calls.new": "{n} nuova chiamata | {n} nuove chiamate", "calls.none": "Ancora nessuna chiamata", "calls.none_found": "Nessuna chiamata corrisponde ai filtri", "calls.none_how": "La piattaforma ne avvia una con PUT /v1/calls/{id}:",
   "calls.sent_received": "{sent} inviati, {received} ricevuti", "calls.texts": "SMS", "calls.whole_number": "Il numero intero con il prefisso internazionale, come +1 206 555 0142",
   "usage.preset": "Preimpostati inviati", "usage.custom": "Personalizzati inviati", "usage.smart": "Azioni intelligenti inviate", "usage.system": "Inviati dal gateway", "usage.received": "Ricevuti",
