@@ -171,7 +171,7 @@ fn data_dir(root: &Section<'_>, reading: &mut Reading<'_>) -> Option<PathBuf> {
 }
 
 /// Whether `text` can name a token, an endpoint or an account: names become metric labels and path segments.
-fn is_name(text: &str) -> bool {
+pub fn is_name(text: &str) -> bool {
     (1..=32).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte))
 }

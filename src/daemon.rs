@@ -268,7 +268,7 @@ impl Running {
             .with_endpoints(statuses);
         let api = api.with_erasures(erasing.handle()).with_media(media.store, media_links);
         let gate = Gate {
-            port: addresses[&Door::Console].port(),
+            address: addresses[&Door::Console],
             tls: config.listen.of(Door::Console).tls.is_some(),
             public_url: config.console.public_url.clone(),
         };

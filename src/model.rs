@@ -18,7 +18,7 @@ mod text;
 mod time;
 mod whole;
 
-pub use actor::{Action, Actor, AuditEntry};
+pub use actor::{Action, Actor, AuditEntry, PERSON};
 pub use call::{
     Agent, Attestation, CALL_TYPE_FORM, CallId, CallType, Caller, ClosedReason, EndReason, Phase, Session, call_type,
 };

@@ -31,7 +31,7 @@ pub(super) fn console(root: &Section<'_>, reading: &mut Reading<'_>) -> ConsoleC
         reading.problem(&console, "public_url", what);
     }
     let idle = console.count("idle_minutes", 1..=24 * 60, 15, reading);
-    let whole = console.count("session_hours", 1..=7 * 24, 8, reading);
+    let whole = console.count("hours_max", 1..=7 * 24, 8, reading);
     let mut people = Vec::new();
     let mut names = Vec::new();
     let sections = console.sections("person", reading);

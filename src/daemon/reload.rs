@@ -157,6 +157,8 @@ fn fixed(config: &Config) -> BTreeMap<String, String> {
     fixed.insert("media".to_owned(), format!("{:?}", config.media));
     fixed.insert("log".to_owned(), format!("{:?}", config.log));
     fixed.insert("limits".to_owned(), format!("{:?}", config.limits));
+    fixed.insert("console.public_url".to_owned(), format!("{:?}", config.console.public_url));
+    fixed.insert("console.idle_minutes or hours_max".to_owned(), format!("{:?}", config.console.sessions));
     for door in config.listen.iter() {
         let name = door.door.label();
         fixed.insert(format!("listen.{name}"), door.address.to_string());

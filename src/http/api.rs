@@ -14,7 +14,7 @@ mod document;
 mod erasures;
 mod events;
 mod explain;
-mod fields;
+pub(in crate::http) mod fields;
 mod health;
 mod idempotency;
 mod lanes;
@@ -38,6 +38,7 @@ mod verify;
 pub use document::ERASED_OPT_OUTS;
 
 pub use auth::{Client, Scope, Token, Tokens};
+pub(super) use links::is_link;
 
 use self::events::{ClientLimits, LiveEvents, PULLS, STREAMS};
 use self::idempotency::{Held, InFlight};
@@ -215,14 +216,20 @@ impl Api {
         Self { for_people: true, build, ..self }
     }
 
-    /// Has a command decided that nobody waits for.
-    pub(super) fn note(&self, command: Command) {
+    /// Has a command decided whose outcome changes no answer.
+    pub(super) async fn note(&self, command: Command) {
         let engine = self.engine.clone();
-        self.tasks.spawn(async move {
-            if let Err(error) = engine.submit(command, OUTCOME_WITHIN).await {
-                tracing::warn!(%error, "an act at the console is not in the audit");
-            }
-        });
+        let noted = self.tasks.spawn(async move { engine.submit(command, OUTCOME_WITHIN).await });
+        match noted.await {
+            Ok(Ok(_reply)) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "an act at the console is not in the audit"),
+            Err(error) => tracing::warn!(%error, "an act at the console is not in the audit"),
+        }
+    }
+
+    /// Counts a refusal for `/v1/health`.
+    pub(super) fn count(&self, code: Code) {
+        self.refusals.count(code);
     }
 
     /// Makes the configured accounts known.
@@ -285,7 +292,7 @@ impl Api {
         let params = params?;
         let turn = if route.is_document() { Some(self.document_turn().await?) } else { None };
         let body = match route.verb.has_body() {
-            true => self::body(&head.headers, body, route.body_max_bytes()).await?,
+            true => json_body(&head.headers, body, route.body_max_bytes()).await?,
             false => Bytes::new(),
         };
         let path = head.uri.path().to_owned();
@@ -403,7 +410,7 @@ async fn params(head: &mut request::Parts) -> Result<Params, Refusal> {
 }
 
 /// Reads the body: unencoded JSON, at most `max_bytes`.
-async fn body(headers: &HeaderMap, body: Body, max_bytes: usize) -> Result<Bytes, Refusal> {
+pub(super) async fn json_body(headers: &HeaderMap, body: Body, max_bytes: usize) -> Result<Bytes, Refusal> {
     encoded(headers)?;
     let not_json = || Refusal::new(Code::UnsupportedMediaType, "send the body as Content-Type: application/json");
     let declared = headers.get(header::CONTENT_TYPE);

@@ -105,13 +105,14 @@ impl Console {
     pub fn new(api: Api, links: SignInLinks, data_dir: &Path, limits: SessionLimits, demo: Option<Router>) -> Self {
         let clock = super::wall_clock;
         let file = data_dir.join("console").join("sessions");
+        let sessions = Sessions::open(&file, limits.idle, limits.whole, clock());
         Self(Arc::new(Inner {
             routes: api::router(api.clone().for_people(assets::build())),
             api,
             demo,
             links,
-            sessions: Sessions::open(&file, limits.idle, limits.whole, clock()),
-            guesses: Mutex::default(),
+            guesses: Mutex::new(Guesses::with_known(sessions.known().into_iter())),
+            sessions,
             hashing: Semaphore::new(1),
             waiting: sign_in::waiting(),
             clock,
@@ -129,7 +130,8 @@ impl Console {
     /// The HTTP service. Requests carry their [`ClientAddress`].
     pub fn router(&self) -> Router {
         let inner = Arc::clone(&self.0);
-        Router::new().fallback(move |request: Request| Arc::clone(&inner).answer(request))
+        let routes = Router::new().fallback(move |request: Request| Arc::clone(&inner).answer(request));
+        super::without_trailing_slash(routes)
     }
 }
 
@@ -141,6 +143,7 @@ impl Inner {
         let mut response = match Arc::clone(&self).route(request).await {
             Ok(response) => response,
             Err(refusal) => {
+                self.api.count(refusal.code);
                 observe::api_request("other", "console", problem(&refusal).status(), Some(refusal.code.word()));
                 problem(&refusal)
             }
@@ -168,10 +171,15 @@ impl Inner {
             .iter()
             .any(|root| path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')));
         let is_file = path.starts_with("/assets/");
-        let is_page = !with_session && !is_file && method.is_safe();
-        self.links.gate().check(&method, request.uri(), request.headers(), is_page)?;
+        let is_read = [Method::GET, Method::HEAD].contains(&method);
+        let is_link = is_read && path.starts_with("/v1/media/") && api::is_link(request.uri());
+        let is_page = !with_session && !is_file && is_read;
+        self.links.gate().check(&method, request.uri(), request.headers(), is_page || is_link)?;
+        if is_link {
+            return Ok(self.routes.clone().oneshot(request).await.unwrap_or_else(|never| match never {}));
+        }
         if !with_session {
-            if !method.is_safe() {
+            if !is_read {
                 return Err(Refusal::new(Code::MethodNotAllowed, "a page is read with GET"));
             }
             if is_file {
@@ -184,6 +192,14 @@ impl Inner {
             return self.sign_in(request).await;
         }
         let seen = self.session(request.headers())?;
+        if self.sessions.is_due((self.clock)()) {
+            let inner = Arc::clone(&self);
+            tokio::task::spawn_blocking(move || {
+                if let Err(error) = inner.sessions.write() {
+                    tracing::error!(%error, "the console's sessions cannot be written");
+                }
+            });
+        }
         match path.split('/').nth(1) {
             Some("session") => self.sessions_of(request, seen).await,
             Some("demo") => match &self.demo {
@@ -214,9 +230,13 @@ impl Inner {
         };
         let actor = Actor::person(&person.name, address(&request));
         let client = Client { actor, scopes: person.scopes, texts: person.texts };
-        self.note_reading(&request, &client, &seen);
-        request.extensions_mut().insert(Arc::new(client));
+        let client = Arc::new(client);
+        let texts = sign_in::texts_read(&request);
+        request.extensions_mut().insert(Arc::clone(&client));
         let response = self.routes.clone().oneshot(request).await.unwrap_or_else(|never| match never {});
+        if let Some(texts) = texts.filter(|_| response.status().is_success()) {
+            self.note_reading(&texts, &client, &seen).await;
+        }
         let streams = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "text/event-stream");
         if !streams {
             return response;
@@ -255,7 +275,7 @@ impl Inner {
     /// Cookies know no ports, so consoles on one host have a cookie each.
     fn cookie_name(&self) -> String {
         let gate = self.links.gate();
-        if gate.is_secure() { "__Host-offhook".to_owned() } else { format!("offhook-{}", gate.port) }
+        if gate.is_secure() { "__Host-offhook".to_owned() } else { format!("offhook-{}", gate.address.port()) }
     }
 
     fn cookie_header(&self, value: &str, ended: bool) -> HeaderValue {

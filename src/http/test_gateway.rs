@@ -128,7 +128,10 @@ impl TestGateway {
         let (verifier, requests) = Verifier::new();
         let person =
             Person { name: "anna".to_owned(), scopes: Scope::ALL.into_iter().collect(), texts: true, password: None };
-        let sign_in = SignInLinks::new(vec![person], Gate { port: 8082, tls: false, public_url: None });
+        let sign_in = SignInLinks::new(
+            vec![person],
+            Gate { address: ([127, 0, 0, 1], 8082).into(), tls: false, public_url: None },
+        );
         let api = api.with_replays(replays).with_verifier(verifier).with_sign_in(sign_in.clone());
         let limits = SessionLimits::default();
         let console = Console::new(api.clone(), sign_in, folder.path(), limits, None).router();

@@ -11,7 +11,7 @@ pub mod resources;
 mod thread;
 mod types;
 
-pub use audit::{DIRECTORY_CHANGED, entry as audit_entry};
+pub use audit::{DIRECTORY_CHANGED, entry as audit_entry, name as actor_name};
 pub use call::{call, ended_before_start};
 pub use event::{EventHeader, RenderedEvent, before, cursor, event_headers, rendered};
 use message::medium;

@@ -1,14 +1,18 @@
 //! `offhook console password`: what belongs into a person's password file.
 
 use super::{fail, say};
+use offhook::config::is_name;
 use offhook::http::console::hash;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 /// Asks for a password and prints its argon2id string. From a terminal it is asked twice and not shown; otherwise it is
-/// the first line of the input.
+/// the first line of the input, and the second too if there is one.
 pub(crate) fn make(name: &str) -> ExitCode {
+    if !is_name(name) {
+        return fail(&format!("{name:?} is no name of a person: use 1 to 32 of a-z 0-9 _ -"));
+    }
     let hashed =
         read(name).map_err(|error| format!("the password cannot be read: {error}")).and_then(|twice| match twice {
             (first, Some(second)) if first != second => Err("the two are different: try again".to_owned()),
@@ -25,7 +29,7 @@ pub(crate) fn make(name: &str) -> ExitCode {
 
 fn read(name: &str) -> io::Result<(String, Option<String>)> {
     if !io::stdin().is_terminal() {
-        return Ok((line()?, None));
+        return Ok((line()?, Some(line()?).filter(|second| !second.is_empty())));
     }
     let _quiet = Quiet::begin()?;
     let first = ask(&format!("Password of {name}: "))?;

@@ -2,10 +2,13 @@
 
 use std::net::IpAddr;
 
+/// What the name of a person in the console begins with; a token's may be the same otherwise.
+pub const PERSON: &str = "person:";
+
 /// Who acts.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Actor {
-    /// The name of a token in the configuration; of a person in the console, `person:` and the name.
+    /// The name of a token in the configuration; of a person in the console, [`PERSON`] and the name.
     pub name: Box<str>,
     /// Where a person in the console acts from. Most commands have an actor and no address, so it is kept apart.
     pub address: Option<Box<IpAddr>>,
@@ -19,7 +22,7 @@ impl Actor {
 
     /// A person in the console.
     pub fn person(name: &str, address: IpAddr) -> Self {
-        Self { name: format!("person:{name}").into(), address: Some(Box::new(address)) }
+        Self { name: format!("{PERSON}{name}").into(), address: Some(Box::new(address)) }
     }
 
     /// A person at the command line of a stopped gateway.

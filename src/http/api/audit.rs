@@ -96,6 +96,7 @@ impl Filter {
             let acted_on = audited.entry.kept().map(|entry| &entry.resource);
             acted_on.is_some_and(|found| found == wanted || is_below(found, wanted))
         };
-        self.actor.as_ref().is_none_or(|actor| *actor == audited.actor) && self.resource.as_ref().is_none_or(is)
+        self.actor.as_ref().is_none_or(|actor| *actor == show::actor_name(&audited.actor))
+            && self.resource.as_ref().is_none_or(is)
     }
 }

@@ -107,8 +107,12 @@ impl Client {
     pub(super) fn require(&self, scope: Option<Scope>) -> Result<(), Refusal> {
         match scope {
             Some(scope) if !self.scopes.contains(&scope) => {
-                let detail =
-                    format!("the token lacks the scope {}: use another token, or add the scope", scope.label());
+                let scope = scope.label();
+                let detail = if self.actor.address.is_some() {
+                    format!("you lack the scope {scope}: have it added in [[console.person]]")
+                } else {
+                    format!("the token lacks the scope {scope}: use another token, or add the scope")
+                };
                 Err(Refusal::new(Code::ScopeMissing, detail))
             }
             Some(_) | None => Ok(()),

@@ -24,6 +24,11 @@ pub(super) const FIELDS: &[&str] = &["as"];
 )]
 pub(super) async fn make(api: &Api, request: ApiRequest) -> Answered {
     request.key()?;
+    // A person could otherwise become another one, with other scopes.
+    if request.client.actor.address.is_some() {
+        let detail = "links are made at the platform's door: run offhook console link";
+        return Err(Refusal::new(Code::NotFound, detail));
+    }
     let name = fields::read(&request.body, FIELDS, &[], |fields| Some(fields.text("as").map(str::to_owned)))?;
     let links = api.sign_in.as_ref().ok_or_else(|| Refusal::new(Code::NotFound, "this gateway has no console"))?;
     let Link { url, expires_at, name } = links.make(name.as_deref(), (api.clock)())?;

@@ -9,7 +9,7 @@ use serde_json::Value;
 /// a GET can be edited and PUT.
 ///
 /// `read` returns `None` only if it recorded a problem.
-pub(super) fn read<T>(
+pub(in crate::http) fn read<T>(
     body: &[u8],
     known: &[&'static str],
     read_only: &[&str],

@@ -12,7 +12,7 @@ use crate::model::{Actor, MediaId};
 use crate::observe::{self, Door};
 use crate::rules::refusal::{Code, Refusal};
 use crate::work::media::links::{LINK_MAX, Link, LinkRefused};
-use axum::http::{StatusCode, request};
+use axum::http::{StatusCode, Uri, request};
 use serde_json::json as object;
 use std::sync::Arc;
 use std::time::Duration;
@@ -83,6 +83,11 @@ impl Api {
             }
         }
     }
+}
+
+/// Whether an address is a link, right or not.
+pub(in crate::http) fn is_link(uri: &Uri) -> bool {
+    link(uri.query().unwrap_or_default()).is_some()
 }
 
 /// The link in a query, if it has any part of one. What is left out is empty.

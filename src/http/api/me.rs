@@ -2,6 +2,7 @@
 
 use super::{Answered, Api, ApiRequest, openapi};
 use crate::http::answer::json;
+use crate::model::PERSON;
 use axum::http::StatusCode;
 use serde_json::json as object;
 
@@ -16,7 +17,7 @@ use serde_json::json as object;
 pub(super) async fn me(api: &Api, request: ApiRequest) -> Answered {
     let scopes: Vec<_> = request.client.scopes.iter().map(|scope| scope.label()).collect();
     let actor = &request.client.actor.name;
-    let (kind, name) = actor.strip_prefix("person:").map_or(("token", &**actor), |name| ("person", name));
+    let (kind, name) = actor.strip_prefix(PERSON).map_or(("token", &**actor), |name| ("person", name));
     let document = object!({
         "kind": kind,
         "name": name,

@@ -5,13 +5,14 @@
 
 use crate::rules::refusal::{Code, Refusal};
 use axum::http::{HeaderMap, Method, Uri, header};
+use std::net::SocketAddr;
 use url::Url;
 
 /// The console's own addresses.
 #[derive(Clone, Debug)]
 pub struct Gate {
-    /// The port it listens on.
-    pub port: u16,
+    /// Where it listens.
+    pub address: SocketAddr,
     /// Whether it speaks TLS itself.
     pub tls: bool,
     /// Its URL behind a proxy or under a name.
@@ -25,7 +26,7 @@ impl Gate {
         let host = host(uri, headers).filter(|host| self.is_ours(host));
         let Some(host) = host else {
             let detail = format!(
-                "the console has another name: open it at {}, or set public_url in [console] to the URL you use",
+                "the console has another name: open it at {}, or set console.public_url to the URL you use",
                 self.url()
             );
             return Err(Refusal::new(Code::WrongHost, detail));
@@ -56,7 +57,10 @@ impl Gate {
     pub fn url(&self) -> String {
         match &self.public_url {
             Some(url) => url.as_str().trim_end_matches('/').to_owned(),
-            None => format!("{}://127.0.0.1:{}", self.scheme(), self.port),
+            None => {
+                let host = if self.address.is_ipv6() { "[::1]" } else { "127.0.0.1" };
+                format!("{}://{host}:{}", self.scheme(), self.address.port())
+            }
         }
     }
 
@@ -70,27 +74,32 @@ impl Gate {
     }
 
     fn is_ours(&self, host: &str) -> bool {
-        let loopback = ["localhost", "127.0.0.1", "[::1]"].iter().any(|name| {
-            host.strip_prefix(name).and_then(|rest| rest.strip_prefix(':')) == Some(&*self.port.to_string())
-        });
-        loopback || self.public_host().is_some_and(|ours| ours.eq_ignore_ascii_case(host))
+        let own_port = if self.tls { 443 } else { 80 };
+        let loopback = ["localhost", "127.0.0.1", "[::1]"];
+        loopback.iter().any(|name| is_host(host, name, self.address.port(), own_port)) || self.is_public(host)
     }
 
-    /// The host of the public URL, with its port unless that is the scheme's own.
-    fn public_host(&self) -> Option<String> {
-        let url = self.public_url.as_ref()?;
-        let host = url.host_str()?;
-        Some(url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")))
+    fn is_public(&self, host: &str) -> bool {
+        let Some(url) = &self.public_url else { return false };
+        let own_port = if url.scheme() == "https" { 443 } else { 80 };
+        let named = url.host_str().unwrap_or_default();
+        is_host(host, named, url.port().unwrap_or(own_port), own_port)
     }
 
     fn is_our_origin(&self, origin: &str, host: &str) -> bool {
-        let public = self.public_host().is_some_and(|ours| ours.eq_ignore_ascii_case(host));
+        let public = self.is_public(host);
         let scheme = match &self.public_url {
             Some(url) if public => url.scheme(),
             _ => self.scheme(),
         };
         origin.eq_ignore_ascii_case(&format!("{scheme}://{host}"))
     }
+}
+
+/// Whether a host is this name with this port, which browsers leave out where it is the scheme's own.
+fn is_host(host: &str, name: &str, port: u16, own_port: u16) -> bool {
+    let with_port = format!("{name}:{port}").eq_ignore_ascii_case(host);
+    with_port || port == own_port && name.eq_ignore_ascii_case(host)
 }
 
 /// The host a request names: of its target, which counts first, or of its header; none if there are two headers.
@@ -110,7 +119,12 @@ mod tests {
     use super::*;
 
     fn gate() -> Gate {
-        Gate { port: 8082, tls: false, public_url: Some("https://console.example.com/".parse().unwrap()) }
+        gate_at("127.0.0.1:8082")
+    }
+
+    fn gate_at(address: &str) -> Gate {
+        let public_url = Some("https://console.example.com/".parse().unwrap());
+        Gate { address: address.parse().unwrap(), tls: false, public_url }
     }
 
     fn check(method: &str, pairs: &[(&'static str, &str)]) -> Option<&'static str> {
@@ -124,7 +138,8 @@ mod tests {
 
     #[test]
     fn only_loopback_with_the_port_and_the_public_host_are_ours() {
-        for host in ["127.0.0.1:8082", "localhost:8082", "[::1]:8082", "console.example.com", "Console.Example.com"] {
+        for host in ["127.0.0.1:8082", "LOCALHOST:8082", "[::1]:8082", "console.example.com", "Console.Example.com:443"]
+        {
             assert_eq!(check("GET", &[("host", host)]), None, "{host}");
         }
         for host in ["127.0.0.1", "127.0.0.1:80", "evil.test", "evil.test:8082", "console.example.com:8443", ""] {
@@ -132,6 +147,14 @@ mod tests {
         }
         assert_eq!(check("GET", &[]), Some("wrong_host"));
         assert_eq!(check("GET", &[("host", "localhost:8082"), ("host", "localhost:8082")]), Some("wrong_host"));
+    }
+
+    #[test]
+    fn a_port_that_browsers_leave_out_need_not_be_named() {
+        assert!(gate_at("127.0.0.1:80").is_ours("localhost") && gate_at("127.0.0.1:80").is_ours("localhost:80"));
+        assert!(!gate_at("127.0.0.1:443").is_ours("localhost"), "it speaks no TLS");
+        let here = Gate { public_url: None, ..gate_at("[::1]:8082") };
+        assert_eq!(here.url(), "http://[::1]:8082");
     }
 
     #[test]

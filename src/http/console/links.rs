@@ -35,6 +35,13 @@ pub(in crate::http) struct Link {
     pub(in crate::http) name: String,
 }
 
+/// A link that is used up.
+pub(super) struct Taken {
+    hash: [u8; 32],
+    name: String,
+    until: Timestamp,
+}
+
 impl SignInLinks {
     /// For these people, at a console with these addresses.
     pub fn new(people: Vec<Person>, gate: Gate) -> Self {
@@ -73,11 +80,18 @@ impl SignInLinks {
         self.make(None, now).ok().map(|link| link.url)
     }
 
-    /// Uses a link up, and returns its person.
-    pub(super) fn take(&self, secret: &str, now: Timestamp) -> Option<Person> {
+    /// Uses a link up, and returns its person, and the link, for when the sign-in cannot be written.
+    pub(super) fn take(&self, secret: &str, now: Timestamp) -> Option<(Person, Taken)> {
         let mut waiting = self.waiting.lock().expect("nothing panics while it holds this lock");
         let (name, until) = waiting.remove(&hash(secret))?;
-        if until > now { self.person(&name) } else { None }
+        let person = if until > now { self.person(&name) } else { None }?;
+        Some((person, Taken { hash: hash(secret), name, until }))
+    }
+
+    /// Makes a link usable again that signed nobody in.
+    pub(super) fn give_back(&self, Taken { hash, name, until }: Taken) {
+        let mut waiting = self.waiting.lock().expect("nothing panics while it holds this lock");
+        waiting.insert(hash, (name, until));
     }
 
     /// The person of this name.
@@ -107,7 +121,10 @@ mod tests {
             texts: true,
             password: None,
         };
-        SignInLinks::new(names.iter().map(person).collect(), Gate { port: 8082, tls: false, public_url: None })
+        SignInLinks::new(
+            names.iter().map(person).collect(),
+            Gate { address: ([127, 0, 0, 1], 8082).into(), tls: false, public_url: None },
+        )
     }
 
     fn at(secs: u64) -> Timestamp {
@@ -120,7 +137,10 @@ mod tests {
         let link = links.make(Some("bruno"), at(0)).ok().unwrap();
         let secret = link.url.strip_prefix("http://127.0.0.1:8082/sign-in#k=").unwrap().to_owned();
         assert_eq!((secret.len(), link.expires_at), (43, at(600)));
-        assert_eq!(links.take(&secret, at(599)).unwrap().name, "bruno");
+        let (person, link) = links.take(&secret, at(599)).unwrap();
+        assert_eq!(person.name, "bruno");
+        links.give_back(link);
+        assert!(links.take(&secret, at(599)).is_some(), "the sign-in could not be written");
         assert!(links.take(&secret, at(599)).is_none(), "once");
         let late = links.make(Some("anna"), at(0)).ok().unwrap();
         assert!(links.take(late.url.split("#k=").nth(1).unwrap(), at(600)).is_none());

@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 /// The most memory that a password's file may ask for, in KiB: three times what `hash` does.
 const MEMORY_MAX_KIB: u32 = 64 * 1024;
 /// A password is longer than a PIN and shorter than a file.
-const PASSWORD_BYTES: std::ops::RangeInclusive<usize> = 12..=1_024;
+const PASSWORD_BYTES: std::ops::RangeInclusive<usize> = 8..=1_024;
 
 /// A person in the configuration.
 #[derive(Clone, Debug)]

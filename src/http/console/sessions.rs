@@ -1,7 +1,8 @@
 //! Sessions: who has signed in, in which browser. A session is a cookie and a key; the page keeps the key, and a cookie
 //! that another port of the host sees is worth nothing without it.
 //!
-//! Invariant: the file holds hashes only. It is written when a session begins or ends, so a restart signs nobody out.
+//! Invariant: the file holds hashes only. It is written when a session begins or ends, and while sessions are used, so a
+//! restart signs nobody out and begins nothing again that has ended.
 
 use super::people::Person;
 use crate::model::Timestamp;
@@ -15,6 +16,7 @@ use std::io::{self, Write as _};
 use std::net::IpAddr;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -25,6 +27,9 @@ const OF_A_PERSON_MAX: usize = 20;
 /// What a session remembers to have read; beyond it, it forgets all, and notes each once more.
 const READ_MAX: usize = 1_000;
 
+/// How old the file may become while sessions are used.
+const WRITTEN_EVERY: Duration = Duration::from_secs(15);
+
 type Hash = [u8; 32];
 
 /// All sessions of the console.
@@ -34,6 +39,8 @@ pub(super) struct Sessions {
     list: Mutex<Vec<Session>>,
     /// Held while the file is written. Requests look at the list meanwhile, however slow the disk is.
     writing: Mutex<()>,
+    /// When it is to be written again, in milliseconds, if a session was used since.
+    stale_at_ms: AtomicU64,
     idle: Duration,
     whole: Duration,
 }
@@ -74,11 +81,26 @@ impl Sessions {
     /// Reads the sessions in `file`; none if there is no file. What cannot be read is dropped: people sign in again.
     pub(super) fn open(file: &Path, idle: Duration, whole: Duration, now: Timestamp) -> Self {
         let text = fs::read_to_string(file).unwrap_or_default();
-        let list: Vec<Session> = text.lines().filter_map(|line| read(line, now)).collect();
-        Self { file: file.to_owned(), list: Mutex::new(list), writing: Mutex::default(), idle, whole }
+        let list = Mutex::new(text.lines().filter_map(read).collect());
+        let stale_at_ms = (now + WRITTEN_EVERY).as_ms().into();
+        Self { file: file.to_owned(), list, writing: Mutex::default(), stale_at_ms, idle, whole }
     }
 
-    /// Begins a session. Blocks on the disk.
+    /// The people who have sessions, each with an address from which they signed in.
+    pub(super) fn known(&self) -> Vec<(String, IpAddr)> {
+        let list = self.list();
+        list.iter().filter_map(|session| Some((session.person.clone(), session.address?))).collect()
+    }
+
+    /// Whether a session was used since the file was written and the file is due; true once for each time.
+    pub(super) fn is_due(&self, now: Timestamp) -> bool {
+        let stale_at = self.stale_at_ms.load(Ordering::Relaxed);
+        let next = (now + WRITTEN_EVERY).as_ms();
+        now.as_ms() >= stale_at
+            && self.stale_at_ms.compare_exchange(stale_at, next, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+
+    /// Begins a session, unless that cannot be written. Blocks on the disk.
     pub(super) fn begin(&self, person: &Person, address: IpAddr, now: Timestamp) -> io::Result<Begun> {
         let (id, cookie, key) = (secret()?[..16].to_owned(), secret()?, secret()?);
         let mut list = self.list();
@@ -100,7 +122,10 @@ impl Sessions {
             read: HashSet::new(),
         });
         drop(list);
-        self.write()?;
+        if let Err(error) = self.write() {
+            end(&mut self.list(), |session| session.id == id);
+            return Err(error);
+        }
         Ok(Begun { id, cookie, key, expires_at: now + self.whole })
     }
 
@@ -121,8 +146,8 @@ impl Sessions {
         })
     }
 
-    /// Ends the sessions that nobody used for long, or that began long ago. They stay in the file until the next one
-    /// begins or ends.
+    /// Ends the sessions that nobody used for long, or that began long ago. They stay in the file until it is written
+    /// next, with the time of their last use.
     pub(super) fn end_old(&self, now: Timestamp) {
         let (idle, whole) = (self.idle, self.whole);
         end(&mut self.list(), |session| now >= session.used + idle || now >= session.began + whole);
@@ -186,7 +211,7 @@ impl Sessions {
     }
 
     /// Writes the file aside, and puts it in place.
-    fn write(&self) -> io::Result<()> {
+    pub(super) fn write(&self) -> io::Result<()> {
         let _writing = self.writing.lock().expect("nothing panics while it holds this lock");
         let lines: String = self.list().iter().map(|session| format!("{}\n", written(session))).collect();
         let directory = self.file.parent().unwrap_or(Path::new("."));
@@ -218,11 +243,12 @@ fn written(session: &Session) -> Value {
         "cookie": hex(&session.cookie),
         "key": hex(&session.key),
         "began_ms": session.began.as_ms(),
+        "used_ms": session.used.as_ms(),
         "address": session.address.map(|address| address.to_string()),
     })
 }
 
-fn read(line: &str, now: Timestamp) -> Option<Session> {
+fn read(line: &str) -> Option<Session> {
     let line: Value = serde_json::from_str(line).ok()?;
     let hash = |name: &str| unhex(line[name].as_str()?);
     Some(Session {
@@ -232,7 +258,7 @@ fn read(line: &str, now: Timestamp) -> Option<Session> {
         cookie: hash("cookie")?,
         key: hash("key")?,
         began: Timestamp::from_ms(line["began_ms"].as_u64()?),
-        used: now,
+        used: Timestamp::from_ms(line["used_ms"].as_u64()?),
         address: line["address"].as_str().and_then(|address| address.parse().ok()),
         ended: CancellationToken::new(),
         read: HashSet::new(),
@@ -294,8 +320,35 @@ mod tests {
 
         let written = fs::read_to_string(&file).unwrap();
         assert!(!written.contains(&anna.cookie) && !written.contains(&anna.key), "{written}");
-        let again = Sessions::open(&file, IDLE, WHOLE, at(60));
-        assert!(again.find(&anna.cookie, &anna.key, true, at(61)).is_some(), "a restart signs nobody out");
+        let again = Sessions::open(&file, IDLE, WHOLE, at(2));
+        assert!(again.find(&anna.cookie, &anna.key, true, at(3)).is_some(), "a restart signs nobody out");
+    }
+
+    #[test]
+    fn a_restart_knows_when_sessions_were_used_last() {
+        let place = tempfile::tempdir().unwrap();
+        let file = place.path().join("sessions");
+        let sessions = Sessions::open(&file, IDLE, WHOLE, at(0));
+        let anna = sessions.begin(&person("anna"), address(), at(0)).unwrap();
+        assert!(sessions.find(&anna.cookie, &anna.key, true, at(14)).is_some());
+        assert!(sessions.is_due(at(14)) && !sessions.is_due(at(14)), "once");
+        sessions.write().unwrap();
+
+        let again = |minutes| Sessions::open(&file, IDLE, WHOLE, at(minutes));
+        assert!(again(28).find(&anna.cookie, &anna.key, true, at(28)).is_some());
+        assert!(again(29).find(&anna.cookie, &anna.key, true, at(29)).is_none(), "what has ended stays so");
+        assert_eq!(again(28).known(), [("anna".to_owned(), address())]);
+    }
+
+    #[test]
+    fn a_session_that_cannot_be_written_is_none() {
+        let place = tempfile::tempdir().unwrap();
+        let sessions = Sessions::open(&place.path().join("sessions"), IDLE, WHOLE, at(0));
+        let anna = sessions.begin(&person("anna"), address(), at(0)).unwrap();
+        fs::create_dir(place.path().join("sessions.new")).unwrap();
+        assert!(sessions.begin(&person("anna"), address(), at(0)).is_err());
+        assert!(sessions.find(&anna.cookie, &anna.key, true, at(1)).is_some());
+        assert_eq!(sessions.of("anna", "").as_array().map(Vec::len), Some(1));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! JSON of the audit, and of `directory.changed`.
 
 use crate::machine::state::Audited;
-use crate::model::{Action, AuditEntry, Position, Resource};
+use crate::model::{Action, AuditEntry, PERSON, Position, Resource};
 use serde_json::{Value, json};
 
 /// The type of the event about a changed resource of the directory.
@@ -22,7 +22,12 @@ pub(super) fn changed(by: &str, action: Action, changed: Option<&Resource>, posi
     let path = changed.map_or_else(|| "directory".to_owned(), ToString::to_string);
     let (resource, id) = path.split_once('/').map_or((&*path, None), |(resource, id)| (resource, Some(id)));
     let etag = (action != Action::Delete).then(|| format!("\"{}\"", position.0));
-    json!({ "resource": resource, "id": id, "etag": etag, "by": by })
+    json!({ "resource": resource, "id": id, "etag": etag, "by": name(by) })
+}
+
+/// The name of a token or of a person, who alone has an address in the audit.
+pub fn name(actor: &str) -> &str {
+    actor.strip_prefix(PERSON).unwrap_or(actor)
 }
 
 /// An entry of the audit. What was acted on is null once it was erased with a person.
@@ -33,7 +38,7 @@ pub fn entry(audited: &Audited) -> Value {
     let parsed = |text: &Option<String>| text.as_deref().and_then(|text| serde_json::from_str::<Value>(text).ok());
     json!({
         "at": audited.at.to_string(),
-        "actor": audited.actor,
+        "actor": name(&audited.actor),
         "address": address,
         "action": audited.action.label(),
         "resource": entry.map(|entry| &entry.resource),

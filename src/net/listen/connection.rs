@@ -41,6 +41,14 @@ const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(30);
 /// How long the final responses may take to be written after the drain deadline.
 const LAST_ANSWER: Duration = Duration::from_millis(250);
 
+/// Headers of the listener's own responses, fit for a browser too.
+const OWN_HEADERS: [(header::HeaderName, &str); 4] = [
+    (header::CONTENT_TYPE, "application/problem+json"),
+    (header::CACHE_CONTROL, "no-store"),
+    (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+];
+
 /// Serves one connection to its end. The permit is released once the connection and its last request are done.
 pub(super) async fn run<S, B>(shared: Arc<Shared<S>>, stream: TcpStream, peer: IpAddr, permit: ConnectionPermit)
 where
@@ -211,7 +219,8 @@ where
 {
     let began = Instant::now();
     let answered = Answered { deadlines, door: shared.door, began };
-    if !has_one_host(&request) {
+    // The console refuses it itself, like any host that it does not have.
+    if shared.door != Door::Console && !has_one_host(&request) {
         let detail = "an HTTP/1.1 request must have exactly one Host header";
         let mut refused = own_response(StatusCode::BAD_REQUEST, "invalid_field", detail, answered);
         refused.headers_mut().insert(header::CONNECTION, header::HeaderValue::from_static("close"));
@@ -264,8 +273,9 @@ fn own_response<B>(status: StatusCode, code: &str, detail: &str, answered: Answe
     let mut response =
         Response::new(AnswerBody { kind: Kind::Own(Full::new(problem.to_string().into())), _answered: answered });
     *response.status_mut() = status;
-    let media_type = header::HeaderValue::from_static("application/problem+json");
-    response.headers_mut().insert(header::CONTENT_TYPE, media_type);
+    for (name, value) in OWN_HEADERS {
+        response.headers_mut().insert(name, header::HeaderValue::from_static(value));
+    }
     response
 }
 

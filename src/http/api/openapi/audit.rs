@@ -10,7 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 #[derive(ToSchema)]
 struct AuditEntry {
     at: Time,
-    /// The name of the token, or `person:` and the name of a person in the console; `seed` or `command line` for what
+    /// The name of the token, or of the person in the console, whose entries have an `address`; `seed` or `command line` for what
     /// nobody at a door did.
     actor: String,
     /// Where a person in the console acted from.

@@ -33,7 +33,7 @@ export function saveTrouble(form, conflicts = form.conflicts) {
     ${
       form.changedBy && conflicts.length === 0
         ? html`<div class="bar warn"
-      role="status">${t("changed_by", { who: nameOf(form.changedBy) })}</div>`
+      role="status">${t("changed_by", { who: form.changedBy })}</div>`
         : nothing
     }
     ${problemBar(form.problem)}
@@ -94,8 +94,6 @@ function said(value) {
   return strange(typeof value === "string" ? value : JSON.stringify(value));
 }
 
-/** A person is called by the name alone; tokens and commands keep what says that they are no person. @param {string} actor */
-const nameOf = (actor) => actor.replace(/^person:/, "");
 
 /** Who changed it last, once asked for. @type {WeakMap<Form, { etag: string | null, actor: string, at: string }>} */
 const changers = new WeakMap();
@@ -104,7 +102,7 @@ const changers = new WeakMap();
 function byWhom(form) {
   const known = changers.get(form);
   return known && known.etag === form.etag
-    ? html`<p class="meta">${t("conflict.by", { who: nameOf(known.actor) })} ${when(known.at)}</p>`
+    ? html`<p class="meta">${t("conflict.by", { who: known.actor })} ${when(known.at)}</p>`
     : nothing;
 }
 
