@@ -29,21 +29,20 @@ fn scenarios_pass_in_chromium_against_the_real_binary() {
 fn pass(script: &str) {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser");
-    let chromium = std::env::var_os("CHROMIUM").map_or_else(|| PathBuf::from("/usr/bin/chromium"), PathBuf::from);
     if !runs("node") || !runs("npm") {
         return skipped("the console's pages: install Node and npm");
     }
-    if !chromium.exists() {
+    // As in `chromium.mjs`.
+    let named = std::env::var_os("CHROMIUM").map(PathBuf::from);
+    let usual = ["/usr/bin/chromium-headless-shell", "/usr/bin/chromium"].map(PathBuf::from);
+    if !named.map_or_else(|| usual.iter().any(|path| path.exists()), |path| path.exists()) {
         return skipped("the console's pages: install Chromium, or name it in CHROMIUM");
     }
     if !directory.join("node_modules/playwright-core").exists() {
         return skipped("the console's pages: run npm ci --ignore-scripts in tests/browser");
     }
     let mut npm = Command::new("npm");
-    npm.args(["run", "--silent", script])
-        .current_dir(&directory)
-        .env("OFFHOOK_BIN", binary())
-        .env("CHROMIUM", chromium);
+    npm.args(["run", "--silent", script]).current_dir(&directory).env("OFFHOOK_BIN", binary());
     // Browsers ask loopback, whatever proxy the machine has.
     npm.env("NO_PROXY", "127.0.0.1,localhost").stdin(Stdio::null());
     let status = npm.status().expect("npm was found above");

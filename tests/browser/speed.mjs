@@ -1,13 +1,14 @@
 // Measures what CONSOLE.md's budgets bound: first bubble, input to paint, event to bubble. Prints; asserts nothing,
 // because times depend on the machine.
 import { chromium } from "playwright-core";
+import { executablePath } from "./chromium.mjs";
 import { Door } from "./fake/server.mjs";
 import { fill } from "./fake/scene.mjs";
 
 const door = new Door();
 const origin = await door.open();
 fill(door.gateway);
-const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox"] });
+const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
 const context = await browser.newContext({ viewport: { width: 1360, height: 800 } });
 const page = await context.newPage();
 await page.goto(`${origin}/sign-in`);

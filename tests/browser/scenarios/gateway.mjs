@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { after } from "node:test";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
+import { executablePath } from "../chromium.mjs";
 
 const here = (/** @type {string} */ path) => fileURLToPath(new URL(path, import.meta.url));
 const binary = process.env.OFFHOOK_BIN ?? here("../../../target/debug/offhook");
@@ -321,7 +322,7 @@ ${people.map(person).join("")}${readFileSync(join(place, "account.toml"), "utf8"
  */
 export async function browser() {
   const chrome = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    executablePath,
     args: ["--no-sandbox", "--no-proxy-server"],
   });
   browsers.add(chrome);
