@@ -4,24 +4,27 @@ import { Form, at, merge, withAt } from "../../../src/http/console/web/live/form
 
 const base = { in_call_sms: true, closing: { enabled: true, texts: { en: "Bye", it: "Ciao" } }, call_types: ["inbound_ivr"] };
 
+/** What I wrote into fields of a document, by path. @param {any} doc @param {Record<string, unknown>} values */
+const wrote = (doc, values) => new Map(Object.entries(values).map(([path, value]) => [path, { value, base: at(doc, path) }]));
+
 test("a field that only I changed stays mine, one that only they changed is theirs", () => {
   const theirs = withAt(base, "closing.texts.it", "Arrivederci");
-  const found = merge(base, theirs, new Map([["closing.texts.en", "Goodbye"]]));
-  assert.deepEqual([[...found.mine], found.conflicts], [[["closing.texts.en", "Goodbye"]], []]);
+  const found = merge(theirs, wrote(base, { "closing.texts.en": "Goodbye" }));
+  assert.deepEqual([[...found.mine], found.conflicts], [[["closing.texts.en", { value: "Goodbye", base: "Bye" }]], []]);
 });
 
 test("a field that both changed is to be chosen, unless both say the same", () => {
   const theirs = withAt(base, "in_call_sms", false);
-  assert.deepEqual(merge(base, theirs, new Map([["in_call_sms", false]])), { mine: new Map(), conflicts: [] });
+  assert.deepEqual(merge(theirs, wrote(base, { in_call_sms: false })), { mine: new Map(), conflicts: [] });
   const texts = withAt(base, "closing.texts.en", "Farewell");
-  assert.deepEqual(merge(base, texts, new Map([["closing.texts.en", "Goodbye"]])).conflicts, [
+  assert.deepEqual(merge(texts, wrote(base, { "closing.texts.en": "Goodbye" })).conflicts, [
     { path: "closing.texts.en", base: "Bye", mine: "Goodbye", theirs: "Farewell" },
   ]);
 });
 
 test("a list is one value", () => {
   const theirs = withAt(base, "call_types", ["inbound_ivr", "callback"]);
-  assert.equal(merge(base, theirs, new Map([["call_types", ["web"]]])).conflicts.length, 1);
+  assert.equal(merge(theirs, wrote(base, { call_types: ["web"] })).conflicts.length, 1);
 });
 
 test("a path can be added and taken away", () => {
@@ -32,7 +35,7 @@ test("a path can be added and taken away", () => {
 
 /** A gateway with one resource. @param {any} doc */
 function gateway(doc) {
-  const state = { doc, version: 1, puts: /** @type {any[]} */ ([]), before: () => {} };
+  const state = { doc, version: 1, puts: /** @type {any[]} */ ([]), before: () => {}, after: () => {} };
   globalThis.fetch = /** @type {any} */ (
     async (/** @type {string} */ _path, /** @type {any} */ init) => {
       const tag = () => `"${state.version}"`;
@@ -44,7 +47,9 @@ function gateway(doc) {
         state.version += 1;
         state.puts.push(state.doc);
       }
-      return new Response(JSON.stringify(state.doc), { headers: { ETag: tag() } });
+      const answer = new Response(JSON.stringify(state.doc), { headers: { ETag: tag() } });
+      if (init.method === "PUT") state.after();
+      return answer;
     }
   );
   return state;
@@ -90,6 +95,93 @@ test("a lost race over one field loses nobody's work", async () => {
   form.choose(form.conflicts[0], "mine");
   assert.ok(await form.save());
   assert.equal(there.doc.closing.texts.en, "Goodbye");
+});
+
+/** Somebody else changes a field meanwhile. @param {ReturnType<typeof gateway>} there @param {string} path @param {unknown} value */
+function bruno(there, path, value) {
+  there.doc = withAt(there.doc, path, value);
+  there.version += 1;
+}
+
+test("a lost race of one card raises what both changed in another", async () => {
+  const there = gateway({ ...base, parent: null });
+  const form = new Form("/v1/settings");
+  await form.load();
+  form.set("closing.texts.en", "Goodbye");
+  form.set("in_call_sms", false);
+  form.set("parent", "a");
+  bruno(there, "closing.texts.en", "Farewell");
+  bruno(there, "parent", "b");
+  assert.equal((await form.save(["in_call_sms"]))?.merged, true);
+  const paths = () => form.conflicts.map(({ path }) => path);
+  assert.deepEqual(paths(), ["closing.texts.en", "parent"]);
+  assert.equal(await form.save(["closing"]), null, "nothing goes out before the choice");
+  assert.equal(there.doc.closing.texts.en, "Farewell");
+  form.reset(["parent"]);
+  assert.deepEqual([paths(), form.value("parent")], [["closing.texts.en"], "b"]);
+  // Mine is what stands in the field by now.
+  form.set("closing.texts.en", "Goodbye, and thank you");
+  form.choose(form.conflicts[0], "mine");
+  assert.ok(await form.save(["closing"]));
+  assert.equal(there.doc.closing.texts.en, "Goodbye, and thank you");
+});
+
+test("what both changed is raised by a load too, and again once it is newer", async () => {
+  const there = gateway(base);
+  const form = new Form("/v1/settings");
+  await form.load();
+  form.set("closing.texts.en", "Goodbye");
+  form.set("in_call_sms", false);
+  for (const theirs of ["Farewell", "So long"]) {
+    bruno(there, "closing.texts.en", theirs);
+    await form.load();
+    assert.deepEqual(
+      form.conflicts.map(({ path, theirs }) => [path, theirs]),
+      [["closing.texts.en", theirs]],
+    );
+    form.choose(form.conflicts[0], "mine");
+    assert.deepEqual([form.conflicts, form.value("closing.texts.en")], [[], "Goodbye"]);
+  }
+});
+
+test("what is typed while a Set is under way stays, on top of what was sent", async () => {
+  const there = gateway(base);
+  const form = new Form("/v1/settings");
+  await form.load();
+  form.set("closing.texts.en", "Goodbye");
+  form.set("in_call_sms", false);
+  there.before = () => form.set("closing.texts.en", "Goodbye, and thank you");
+  assert.ok(await form.save());
+  assert.equal(there.doc.closing.texts.en, "Goodbye");
+  assert.deepEqual(
+    [form.value("closing.texts.en"), form.isDirty(["closing"]), form.isDirty(["in_call_sms"]), form.conflicts],
+    ["Goodbye, and thank you", true, false, []],
+  );
+  there.before = () => {};
+  assert.ok(await form.save());
+  assert.equal(there.doc.closing.texts.en, "Goodbye, and thank you");
+});
+
+test("a change heard of during a save is looked at after it, unless it is the save", async () => {
+  const there = gateway(base);
+  const form = new Form("/v1/settings");
+  await form.load();
+  form.set("in_call_sms", false);
+  there.before = () => void form.hear("anna", '"2"');
+  assert.ok(await form.save());
+  const changes = [];
+  form.addEventListener("change", () => changes.push(form.value("closing.texts.en")));
+  await new Promise((resolve) => setTimeout(resolve));
+  assert.deepEqual(changes, [], "nothing was loaded");
+  form.set("in_call_sms", true);
+  there.before = () => {};
+  there.after = () => {
+    bruno(there, "closing.texts.en", "Farewell");
+    void form.hear("bruno", '"4"');
+  };
+  assert.ok(await form.save());
+  await new Promise((resolve) => form.addEventListener("change", resolve, { once: true }));
+  assert.equal(form.value("closing.texts.en"), "Farewell");
 });
 
 test("another's change is taken up where nothing is edited, and announced elsewhere", async () => {

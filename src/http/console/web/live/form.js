@@ -3,6 +3,7 @@
 import { LookAgain, asProblem, get, request } from "./api.js";
 
 /** @typedef {Record<string, any>} Doc */
+/** @typedef {{ value: unknown, base: unknown }} Draft what I wrote, and what stood there when I began, or when I chose mine */
 /** @typedef {{ path: string, base: unknown, mine: unknown, theirs: unknown }} Conflict */
 
 /** The value at a path like `closing.texts.it`. @param {any} doc @param {string} path */
@@ -26,21 +27,19 @@ export function same(a, b) {
 }
 
 /**
- * Three-way: a field that only I changed stays mine, one that only they changed is theirs, and one that both changed
- * to different values is a conflict.
- * @param {Doc} base what I loaded
+ * Three-way, for every field that I changed: one that only I changed stays mine, one that both changed to the same value
+ * is settled, and one that both changed to different values is a conflict until I choose.
  * @param {Doc} theirs what is there now
- * @param {ReadonlyMap<string, unknown>} mine what I changed, by path
- * @returns {{ mine: Map<string, unknown>, conflicts: Conflict[] }} what is still mine to send, and what is to be chosen
+ * @param {ReadonlyMap<string, Draft>} mine by path
+ * @returns {{ mine: Map<string, Draft>, conflicts: Conflict[] }} what is still mine, and what of it is to be chosen
  */
-export function merge(base, theirs, mine) {
+export function merge(theirs, mine) {
   const result = { mine: new Map(), conflicts: /** @type {Conflict[]} */ ([]) };
-  for (const [path, value] of mine) {
-    const before = at(base, path);
+  for (const [path, draft] of mine) {
     const now = at(theirs, path);
-    if (same(value, now) || same(value, before)) continue;
-    if (same(before, now)) result.mine.set(path, value);
-    else result.conflicts.push({ path, base: before, mine: value, theirs: now });
+    if (same(draft.value, now)) continue;
+    result.mine.set(path, draft);
+    if (!same(draft.base, now)) result.conflicts.push({ path, base: draft.base, mine: draft.value, theirs: now });
   }
   return result;
 }
@@ -48,16 +47,17 @@ export function merge(base, theirs, mine) {
 /** Whether a refusal of `field` is about the value at a path, or a part of it. @param {string} field @param {string} path */
 const concerns = (field, path) => field === path || field.startsWith(`${path}.`) || field.startsWith(`${path}[`);
 
+/** Whether a path is one of these or below one; of all if left out. @param {string} path @param {string[]} [under] */
+const within = (path, under) => !under || under.some((start) => path === start || path.startsWith(`${start}.`));
+
 /** Emits `change` whenever what it shows has changed. */
 export class Form extends EventTarget {
   /** @type {Doc | null} null until loaded */
   base = null;
   /** @type {string | null} */
   etag = null;
-  /** @type {Map<string, unknown>} */
+  /** @type {Map<string, Draft>} */
   #draft = new Map();
-  /** @type {Conflict[]} */
-  conflicts = [];
   /** @type {import("./api.js").Problem | null} */
   problem = null;
   /** The paths that are being saved. @type {string[] | null} */
@@ -71,6 +71,8 @@ export class Form extends EventTarget {
     this.path = path;
   }
 
+  /** Another version that was heard of while this one was being saved. @type {string | null} */
+  #heard = null;
   #turn = 0;
   #lookAgain = new LookAgain(() => this.load());
 
@@ -99,24 +101,31 @@ export class Form extends EventTarget {
   /** Somebody changed the resource: takes it up at once where nothing is being edited. @param {string} by @param {string | null} etag */
   async hear(by, etag) {
     if (etag !== null && etag === this.etag) return;
-    if (this.#draft.size === 0 && !this.saving) return this.load();
-    if (this.saving) return;
+    if (this.saving) return void (this.#heard = etag ?? "");
+    if (this.#draft.size === 0) return this.load();
     this.changedBy = by;
     this.#changed();
   }
 
   /** @param {string} path @returns {any} */
   value(path) {
-    return this.#draft.has(path) ? this.#draft.get(path) : at(this.base, path);
+    const draft = this.#draft.get(path);
+    return draft ? draft.value : at(this.base, path);
   }
 
   /** @param {string} path @param {unknown} value */
   set(path, value) {
-    if (same(value, at(this.base, path))) this.#draft.delete(path);
-    else this.#draft.set(path, value);
+    const draft = this.#draft.get(path);
+    this.#write(path, value, draft ? draft.base : at(this.base, path));
     this.#dropProblem(path);
     this.#changed();
     this.#takeUp();
+  }
+
+  /** @param {string} path @param {unknown} value @param {unknown} base */
+  #write(path, value, base) {
+    if (same(value, at(this.base, path))) this.#draft.delete(path);
+    else this.#draft.set(path, { value, base });
   }
 
   /** What was said of a field is about what stood there before. @param {string} path */
@@ -135,7 +144,6 @@ export class Form extends EventTarget {
   /** @param {string[]} [under] */
   reset(under) {
     for (const path of this.#mine(under).keys()) this.#draft.delete(path);
-    this.conflicts = [];
     this.problem = null;
     this.#changed();
     this.#takeUp();
@@ -148,8 +156,17 @@ export class Form extends EventTarget {
 
   /** @param {string[]} [under] */
   #mine(under) {
-    const within = (/** @type {string} */ path) => !under || under.some((start) => path === start || path.startsWith(`${start}.`));
-    return new Map([...this.#draft].filter(([path]) => within(path)));
+    return new Map([...this.#draft].filter(([path]) => within(path, under)));
+  }
+
+  /** What I and somebody else changed to different values. */
+  get conflicts() {
+    return this.conflictsUnder();
+  }
+
+  /** @param {string[]} [under] */
+  conflictsUnder(under) {
+    return merge(this.base ?? {}, this.#mine(under)).conflicts;
   }
 
   /**
@@ -159,10 +176,10 @@ export class Form extends EventTarget {
    * @returns {Promise<{ before: Doc, etag: string | null, merged: boolean } | null>} null if it was not saved
    */
   async save(under, query = "") {
-    if (!this.base || this.saving) return null;
+    if (!this.base || this.saving || this.conflictsUnder(under).length > 0) return null;
     this.saving = under ?? [""];
     this.problem = null;
-    this.conflicts = [];
+    this.#heard = null;
     this.#changed();
     try {
       return await this.#put(under, query);
@@ -171,6 +188,8 @@ export class Form extends EventTarget {
       return null;
     } finally {
       this.saving = null;
+      // A refusal stays at its field until it is mended, so nothing is loaded over it.
+      if (this.#heard !== null && this.#heard !== this.etag && !this.problem) void this.load();
       this.#changed();
     }
   }
@@ -179,36 +198,38 @@ export class Form extends EventTarget {
   async #put(under, query) {
     for (let merged = false; ; merged = true) {
       const before = this.base ?? {};
-      const mine = this.#mine(under);
-      const next = [...mine].reduce((doc, [path, value]) => withAt(doc, path, value), before);
+      const sent = this.#mine(under);
+      const next = [...sent].reduce((doc, [path, { value }]) => withAt(doc, path, value), before);
       try {
         const { data, etag } = await request("PUT", this.path + query, { body: next, ifMatch: this.etag });
-        for (const path of mine.keys()) this.#draft.delete(path);
-        this.#rebase(data ?? next, etag);
+        const doc = data ?? next;
+        // What was typed meanwhile stays, on top of what was sent.
+        for (const [path, { value }] of sent) {
+          const typed = this.value(path);
+          if (same(typed, value)) this.#draft.delete(path);
+          else this.#draft.set(path, { value: typed, base: at(doc, path) });
+        }
+        this.#rebase(doc, etag);
         return { before, etag: this.etag, merged };
       } catch (thrown) {
         const problem = asProblem(thrown);
         if (problem.status !== 412) throw problem;
-        if (!(await this.#meet(mine))) return null;
+        // Somebody was faster.
+        const { data, etag } = await get(this.path);
+        this.#rebase(data, etag);
+        if (this.conflictsUnder(under).length > 0) return null;
       }
     }
   }
 
-  /** Somebody was faster. @param {Map<string, unknown>} mine @returns {Promise<boolean>} whether all fields could be merged */
-  async #meet(mine) {
-    const { data, etag } = await get(this.path);
-    const { mine: left, conflicts } = merge(this.base ?? {}, data, mine);
-    for (const path of mine.keys()) if (!left.has(path) && !conflicts.some((conflict) => conflict.path === path)) this.#draft.delete(path);
-    this.conflicts = conflicts;
-    this.base = data;
-    this.etag = etag;
-    return conflicts.length === 0;
-  }
-
-  /** Decides a conflict. @param {Conflict} conflict @param {"mine" | "theirs"} choice */
-  choose(conflict, choice) {
-    this.conflicts = this.conflicts.filter((other) => other !== conflict);
-    this.set(conflict.path, choice === "mine" ? conflict.mine : conflict.theirs);
+  /** Decides a conflict. Mine is what stands in the field by now. @param {Conflict} conflict @param {"mine" | "theirs"} choice */
+  choose({ path, theirs }, choice) {
+    const draft = this.#draft.get(path);
+    if (draft && choice === "mine") this.#write(path, draft.value, theirs);
+    else this.#draft.delete(path);
+    this.#dropProblem(path);
+    this.#changed();
+    this.#takeUp();
   }
 
   /** @param {Doc} doc @param {string | null} etag */
@@ -217,7 +238,7 @@ export class Form extends EventTarget {
     this.base = doc;
     this.etag = etag;
     this.changedBy = null;
-    for (const [path, value] of this.#draft) if (same(value, at(doc, path))) this.#draft.delete(path);
+    this.#draft = merge(doc, this.#draft).mine;
   }
 
   /** The refusal of a field: the machine's word stands where the person wrote. @param {string} path */

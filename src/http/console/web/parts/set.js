@@ -15,12 +15,12 @@ import { problemBar, sentence, strange, when } from "./small.js";
 export function setCard(form, { title, paths, content, canSet, under = nothing, set }) {
   const dirty = form.isDirty(paths);
   const mine = form.saving !== null && (form.saving.some((path) => paths.includes(path)) || form.saving[0] === "");
-  const concerns = form.conflicts.filter(({ path }) => paths.some((start) => path === start || path.startsWith(`${start}.`)));
+  const concerns = form.conflictsUnder(paths);
   return html`<section class="card" data-form>
     <h2><span class=${dirty ? "dot" : ""}>${title}${dirty ? html`<span class="hide"> ${t("unsaved")}</span>` : nothing}</span></h2>
     <div class="body">${content}${dirty ? saveTrouble(form, concerns) : nothing}</div>
     <footer>${under}
-      ${dirty ? html`<button type="button" class="b" @click=${() => form.reset(paths)}>${t("discard")}</button>` : nothing}
+      ${dirty ? html`<button type="button" class="b" ?disabled=${mine} @click=${() => form.reset(paths)}>${t("discard")}</button>` : nothing}
       <button type="button" class="b p" data-set ?disabled=${!dirty || !canSet || mine || concerns.length > 0}
         @click=${set ?? (() => void save(form, paths))}>${t("set")}</button>
     </footer>
@@ -93,7 +93,6 @@ function said(value) {
   if (value === null || value === undefined || value === "") return "–";
   return strange(typeof value === "string" ? value : JSON.stringify(value));
 }
-
 
 /** Who changed it last, once asked for. @type {WeakMap<Form, { etag: string | null, actor: string, at: string }>} */
 const changers = new WeakMap();
