@@ -85,3 +85,28 @@ test("no sentence is left that nothing says", () => {
     [],
   );
 });
+
+test("a refusal of a field is in the readers language before its English detail", async () => {
+  const { refused, setLanguage } = await import(new URL("words/words.js", web).href);
+  globalThis.document = /** @type {any} */ ({ documentElement: {} });
+  const taken = { code: "inbound_number_taken", detail: "+12065550100 is inbound of Support" };
+  const said = (/** @type {any} */ error) => {
+    return ["en", "it"].map((code) => (setLanguage(code), refused(error)));
+  };
+  assert.deepEqual(said(taken), [
+    [taken.detail, ""],
+    [it["code.inbound_number_taken"], taken.detail],
+  ]);
+  assert.deepEqual(said({ code: "sun_too_low", detail: "wait" }), [
+    ["wait", ""],
+    ["wait", ""],
+  ]);
+  assert.deepEqual(said({ code: "sun_too_low", detail: "" }), [
+    ["sun_too_low", ""],
+    ["sun_too_low", ""],
+  ]);
+  assert.deepEqual(said({ code: "outbound_only", detail: "" }), [
+    [en["code.outbound_only"], ""],
+    [it["code.outbound_only"], ""],
+  ]);
+});

@@ -4,12 +4,12 @@ import { guard } from "../app/routes.js";
 import { session } from "../app/session.js";
 import { all } from "../live/api.js";
 import { isPlusOne } from "../live/e164.js";
-import { Form } from "../live/form.js";
+import { Form, same } from "../live/form.js";
 import { live } from "../live/stream.js";
 import { check, field, select, toggle } from "../parts/controls.js";
 import { Loaded, Part } from "../parts/element.js";
 import { setCard } from "../parts/set.js";
-import { problemBar, skeleton, strange } from "../parts/small.js";
+import { problemBar, refusal, skeleton, strange } from "../parts/small.js";
 import { languageName, t } from "../words/words.js";
 
 const LIMITS = ["max_wait_ms", "call_lease_minutes", "call_types", "retention_days", "media_retention_days", "default_language"];
@@ -28,7 +28,8 @@ class InCallSms extends Part {
     });
     this.closingIn = "";
     this.replyIn = "";
-    this.typesText = /** @type {string | null} */ (null);
+    /** The call types as they were typed. */
+    this.typesText = "";
   }
 
   /** @override */
@@ -199,7 +200,7 @@ class InCallSms extends Part {
         change: (value) => (closing ? (this.closingIn = value) : (this.replyIn = value)),
       })}
       <off-textarea .fieldId=${`${of}-text`} .label=${t("settings.text_in", { language: languageName(language, "inside") })} .value=${text}
-        .disabled=${this.off} .wrong=${form.wrong(path)?.detail ?? null}
+        .disabled=${this.off} .wrong=${refusal(form.wrong(path))}
         @write=${(/** @type {CustomEvent<string>} */ event) =>
           form.set(path, event.detail === "" ? undefined : event.detail)}></off-textarea>
       ${text ? html`<div><span class="meta">${t("preview")}</span><div class="m i" dir="auto">${strange(text)}</div></div>` : nothing}
@@ -224,7 +225,7 @@ class InCallSms extends Part {
           type: "number",
           min: 0,
           disabled: this.off,
-          wrong: form.wrong("auto_reply.quiet_minutes")?.detail,
+          wrong: refusal(form.wrong("auto_reply.quiet_minutes")),
           input: number("auto_reply.quiet_minutes"),
         })}
         ${field({
@@ -234,7 +235,7 @@ class InCallSms extends Part {
           type: "number",
           min: 1,
           disabled: this.off,
-          wrong: form.wrong("auto_reply.per_day")?.detail,
+          wrong: refusal(form.wrong("auto_reply.per_day")),
           input: number("auto_reply.per_day"),
         })}
       </div>
@@ -261,8 +262,10 @@ class InCallSms extends Part {
       (/** @type {string} */ path, /** @type {number} */ times = 1) =>
       (/** @type {string} */ value) =>
         form.set(path, value === "" ? null : Math.round(Number(value) * times));
-    const wrong = (/** @type {string} */ path) => form.wrong(path)?.detail;
+    const wrong = (/** @type {string} */ path) => refusal(form.wrong(path));
     const disabled = this.off;
+    /** @type {string[]} */
+    const types = form.value("call_types") ?? [];
     return this.card(
       t("settings.limits"),
       LIMITS,
@@ -321,25 +324,26 @@ class InCallSms extends Part {
       ${field({
         id: "call-types",
         label: t("settings.call_types"),
-        value: this.typesText ?? (form.value("call_types") ?? []).join(", "),
+        // A comma that was just typed stays, unless something else stands there by now.
+        value: same(typesOf(this.typesText), types) ? this.typesText : types.join(", "),
         disabled,
         wrong: wrong("call_types"),
         hint: t("settings.call_types_hint"),
-        input: (value) => this.setTypes(value),
+        input: (value) => {
+          this.typesText = value;
+          form.set("call_types", typesOf(value));
+        },
       })}
     </div>`,
     );
   }
-
-  /** @param {string} value */
-  setTypes(value) {
-    const types = value
-      .split(",")
-      .map((type) => type.trim())
-      .filter(Boolean);
-    this.typesText = value;
-    this.form.set("call_types", types);
-    if (!this.form.isDirty(["call_types"])) this.typesText = null;
-  }
 }
 customElements.define("off-in-call-sms", InCallSms);
+
+/** @param {string} text */
+function typesOf(text) {
+  return text
+    .split(",")
+    .map((type) => type.trim())
+    .filter(Boolean);
+}

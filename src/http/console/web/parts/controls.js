@@ -10,18 +10,18 @@ export function valueOf(event) {
   return /** @type {HTMLInputElement} */ (event.target).value;
 }
 
-/** What the gateway says of a field. @param {string} id @param {string | null | undefined} text */
+/** What the gateway says of a field. @param {string} id @param {unknown} text */
 export function wrongLine(id, text) {
   return text ? html`<p class="wrong" id="${id}-wrong"><span aria-hidden="true">! </span>${text}</p>` : nothing;
 }
 
-/** @param {string} id @param {unknown} hint @param {string | null | undefined} wrong */
+/** @param {string} id @param {unknown} hint @param {unknown} wrong */
 function describedBy(id, hint, wrong) {
   return [wrong ? `${id}-wrong` : "", hint ? `${id}-hint` : ""].join(" ").trim() || nothing;
 }
 
 /**
- * @param {{ id: string, label: string, value: string | number | null, input: (value: string) => void, hint?: unknown, wrong?: string | null,
+ * @param {{ id: string, label: string, value: string | number | null, input: (value: string) => void, hint?: unknown, wrong?: unknown,
  *   type?: string, autocomplete?: string, required?: boolean, disabled?: boolean, placeholder?: string, min?: number, max?: number, step?: string, focus?: boolean }} options
  */
 export function field({
@@ -57,7 +57,7 @@ export function field({
 
 /**
  * @param {{ id: string, label: string, value: string, options: Array<[value: string, text: string]>, change: (value: string) => void,
- *   hint?: unknown, wrong?: string | null, disabled?: boolean, hideLabel?: boolean }} options
+ *   hint?: unknown, wrong?: unknown, disabled?: boolean, hideLabel?: boolean }} options
  */
 export function select({ id, label, value, options, change, hint, wrong, disabled = false, hideLabel = false }) {
   return html`<div class="field">
@@ -152,7 +152,7 @@ class Textarea extends Part {
     this.value = "";
     /** @type {unknown} */
     this.hint = "";
-    /** @type {string | null} */
+    /** @type {unknown} */
     this.wrong = null;
     this.disabled = false;
     this.hideLabel = false;

@@ -1,7 +1,7 @@
 // The small parts: badges, times, numbers, facts, problems, empty places, and texts of strangers.
 import { html, nothing } from "../vendor/lit.js";
 import { showNumber } from "../live/e164.js";
-import { clock, codePoint, dayAndTime, isHidden, t, word } from "../words/words.js";
+import { clock, codePoint, dayAndTime, isHidden, refused, t, word } from "../words/words.js";
 import { say } from "./element.js";
 import { toast } from "./dialog.js";
 
@@ -19,10 +19,10 @@ export function when(at, form = "day") {
   return html`<time datetime=${at} title=${at}>${form === "time" ? clock(at) : dayAndTime(at)}</time>`;
 }
 
-/** A number; a click copies it as E.164. @param {string | null | undefined} number */
-export function phoneNumber(number) {
+/** A number; a click copies it as E.164. @param {string | null | undefined} number @param {boolean} [leads] its row, for the keys j and k */
+export function phoneNumber(number, leads = false) {
   if (!number) return html`<span class="meta">–</span>`;
-  return html`<button type="button" class="link num" title=${t("number.copy")} @click=${() => copy(number)}>${showNumber(number)}</button>`;
+  return html`<button type="button" class="link num" ?data-row=${leads} title=${t("number.copy")} @click=${() => copy(number)}>${showNumber(number)}</button>`;
 }
 
 /** @param {string} text */
@@ -58,6 +58,16 @@ export function sentence(problem) {
   const known = word("code", problem.code);
   if (VAGUE.includes(problem.code) && problem.detail) return `${known} ${problem.detail}`;
   return known === problem.code ? problem.detail || problem.code || t("code.odd_answer") : known;
+}
+
+/**
+ * A refusal of one field, to stand at it: what the gateway says, in English, and before it the reader's own sentence.
+ * @param {import("../live/api.js").FieldProblem | null | undefined} error
+ */
+export function refusal(error) {
+  if (!error) return null;
+  const [said, detail] = refused(error);
+  return detail ? html`${said} <span class="meta badc" lang="en">${strange(detail)}</span>` : said;
 }
 
 /** Why the next text of a call would be refused; of texts that were closed, what closed them. @param {Api.Call["sms"]} sms */

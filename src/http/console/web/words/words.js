@@ -77,6 +77,17 @@ export function word(group, value) {
   return found ?? value;
 }
 
+/**
+ * What the refusal of a field says, and what the gateway's English says beside it. An English reader gets that alone,
+ * since it names the thing as well.
+ * @param {{ code: string, detail: string }} error
+ * @returns {[said: string, detail: string]}
+ */
+export function refused({ code, detail }) {
+  const known = word("code", code);
+  return known === code || (current === "en" && detail) ? [detail || code, ""] : [known, detail];
+}
+
 /** Formats are slow to make, and a list needs the same one for each row. @type {Map<string, any>} */
 const formats = new Map();
 
