@@ -92,6 +92,60 @@ test("r46 the form warns at 161 characters and not at 160 and saves both", async
   assert.equal((await presets("en")).find(([label]) => label === "Long")?.[1].length, 161);
 });
 
+test("r44 a72 a message that two change loses nobodys work and keeps what is typed", async () => {
+  const one = "/v1/presets/en/photo";
+  const there = async () => (await world.platform("GET", one)).body;
+  const theirs = async (/** @type {string} */ text) =>
+    assert.equal((await world.platform("PUT", one, { ...(await there()), text })).status, 200);
+  const content = form().getByLabel("Content");
+  const saves = form().getByRole("button", { name: "Save" });
+  await admin.getByRole("button", { name: "Photo", exact: true }).click();
+  await content.fill("Mine.");
+  await theirs("Theirs.");
+  await form()
+    .getByText(/ changed this meanwhile\. Set keeps your fields and theirs/)
+    .waitFor();
+  await saves.click();
+  const choice = form().getByRole("alert");
+  await choice.getByText("Content: you and somebody else changed it").waitFor();
+  assert.equal((await there()).text, "Theirs.");
+  assert.ok(await saves.isDisabled());
+  await content.fill("Mine, after all.");
+  await choice.getByRole("button", { name: "Keep mine" }).click();
+  // What is typed while the answer is on its way stays, and so does the form.
+  await admin.route(`**${one}`, async (route) => {
+    const response = await route.fetch();
+    await content.fill("Please send a photo of the meter.");
+    await route.fulfill({ response });
+  });
+  await saves.click();
+  await admin.getByText("Saved", { exact: true }).last().waitFor();
+  await admin.unroute(`**${one}`);
+  assert.equal((await there()).text, "Mine, after all.");
+  assert.equal(await content.inputValue(), "Please send a photo of the meter.");
+  await form().getByRole("button", { name: "Close" }).click();
+  await admin.getByRole("heading", { name: "Leave without saving?" }).waitFor();
+  await form().last().getByRole("button", { name: "Cancel" }).click();
+  await saves.click();
+  await form().waitFor({ state: "detached" });
+  assert.equal((await there()).text, "Please send a photo of the meter.");
+
+  // Moved, a message keeps the words that it has by then.
+  const words = (await there()).text;
+  await admin.route(`**${one}`, async (route) => {
+    if (route.request().method() === "GET") await theirs("New words.");
+    else assert.match((await route.request().allHeaders())["if-match"] ?? "", /^"\d+"$/);
+    await route.continue();
+  });
+  await admin.getByRole("button", { name: "Move up: Photo" }).click();
+  await until(async () => (await presets("en"))[1][0] === "Photo", "it is moved");
+  assert.equal((await presets("en"))[1][1], "New words.");
+  await admin.unroute(`**${one}`);
+  await theirs(words);
+  await admin.getByRole("button", { name: "Move down: Photo" }).click();
+  await until(async () => (await presets("en"))[2][0] === "Photo", "it is moved back");
+});
+
 test("r39 r40 an agent in a call has a new message at once and a click sends it", async () => {
   await until(async () => (await chips().allInnerTexts()).includes("Photo"), "the agent has the new message");
   await chips().filter({ hasText: "Photo" }).click();

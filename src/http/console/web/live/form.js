@@ -52,8 +52,6 @@ const within = (path, under) => !under || under.some((start) => path === start |
 
 /** Emits `change` whenever what it shows has changed. */
 export class Form extends EventTarget {
-  /** @type {Doc | null} null until loaded */
-  base = null;
   /** @type {string | null} */
   etag = null;
   /** @type {Map<string, Draft>} */
@@ -65,10 +63,15 @@ export class Form extends EventTarget {
   /** Who changed the resource since it was loaded, as far as the stream said. @type {string | null} */
   changedBy = null;
 
-  /** @param {string} path of the API */
-  constructor(path) {
+  /**
+   * @param {string} path of the API
+   * @param {Doc | null} [base] what the person saw before it is loaded, or what a new one begins with
+   */
+  constructor(path, base = null) {
     super();
     this.path = path;
+    /** @type {Doc | null} null until loaded */
+    this.base = base;
   }
 
   /** Another version that was heard of while this one was being saved. @type {string | null} */
@@ -105,6 +108,16 @@ export class Form extends EventTarget {
     if (this.#draft.size === 0) return this.load();
     this.changedBy = by;
     this.#changed();
+  }
+
+  /** All of it, as it would be sent. @returns {Doc} */
+  get doc() {
+    return this.#with(this.#draft);
+  }
+
+  /** @param {ReadonlyMap<string, Draft>} drafts @returns {Doc} */
+  #with(drafts) {
+    return [...drafts].reduce((doc, [path, { value }]) => withAt(doc, path, value), this.base ?? {});
   }
 
   /** @param {string} path @returns {any} */
@@ -172,17 +185,16 @@ export class Form extends EventTarget {
   /**
    * Sends what was changed under these paths, merged with what is there.
    * @param {string[]} [under]
-   * @param {string} [query]
    * @returns {Promise<{ before: Doc, etag: string | null, merged: boolean } | null>} null if it was not saved
    */
-  async save(under, query = "") {
+  async save(under) {
     if (!this.base || this.saving || this.conflictsUnder(under).length > 0) return null;
     this.saving = under ?? [""];
     this.problem = null;
     this.#heard = null;
     this.#changed();
     try {
-      return await this.#put(under, query);
+      return await this.#put(under);
     } catch (thrown) {
       this.problem = asProblem(thrown);
       return null;
@@ -194,14 +206,14 @@ export class Form extends EventTarget {
     }
   }
 
-  /** @param {string[] | undefined} under @param {string} query */
-  async #put(under, query) {
+  /** @param {string[] | undefined} under */
+  async #put(under) {
     for (let merged = false; ; merged = true) {
       const before = this.base ?? {};
       const sent = this.#mine(under);
-      const next = [...sent].reduce((doc, [path, { value }]) => withAt(doc, path, value), before);
+      const next = this.#with(sent);
       try {
-        const { data, etag } = await request("PUT", this.path + query, { body: next, ifMatch: this.etag });
+        const { data, etag } = await request("PUT", this.path, { body: next, ifMatch: this.etag });
         const doc = data ?? next;
         // What was typed meanwhile stays, on top of what was sent.
         for (const [path, { value }] of sent) {

@@ -4,13 +4,13 @@ import { guard, query, setQuery } from "../app/routes.js";
 import { session } from "../app/session.js";
 import { all, asProblem, get, path, request } from "../live/api.js";
 import { isBlank, measure } from "../live/counter.js";
-import { slug } from "../live/form.js";
+import { Form, slug } from "../live/form.js";
 import { live } from "../live/stream.js";
 import { field, select, tabs } from "../parts/controls.js";
-import { dialog, toast } from "../parts/dialog.js";
+import { dialog, shutDialog, toast } from "../parts/dialog.js";
 import { Loaded, Part, say } from "../parts/element.js";
-import { remove, undo } from "../parts/set.js";
-import { badge, empty, problemBar, row, sentence, shown, strange, table } from "../parts/small.js";
+import { remove, save, saveTrouble } from "../parts/set.js";
+import { badge, empty, problemBar, refusal, row, sentence, shown, strange, table } from "../parts/small.js";
 import { languageName, t, visible } from "../words/words.js";
 
 /** @typedef {{ presets: Api.Preset[], languages: Api.LanguageItem[], fallback: string }} Data */
@@ -32,7 +32,7 @@ class Presets extends Part {
       return { presets, languages, fallback: settings.data.default_language };
     });
     this.language = query("language");
-    /** @type {{ before: Api.Preset | null, etag: string | null, label: string, text: string } | null} */
+    /** The message that is edited, or a new one. @type {{ before: Api.Preset | null, form: Form } | null} */
     this.edits = null;
     this.addsLanguage = false;
     this.newLanguage = "";
@@ -47,19 +47,34 @@ class Presets extends Part {
   connected() {
     void this.list.again();
     this.unguard = guard(() => this.isDirty);
-    this.hear(live, "reset", () => void this.list.again());
-    this.hear(live, "event", ({ detail }) => detail.type === "directory.changed" && void this.list.again());
+    this.hear(live, "reset", () => {
+      void this.list.again();
+      if (this.edits?.before) void this.edits.form.load();
+    });
+    this.hear(live, "event", ({ detail }) => {
+      if (detail.type !== "directory.changed") return;
+      void this.list.again();
+      const { resource, id, by, etag } = detail.data;
+      const before = this.edits?.before;
+      if (before && (resource === "directory" || (resource === "presets" && id === `${before.language}/${before.id}`)))
+        void this.edits?.form.hear(by, etag);
+    });
   }
 
   /** @override */
   disconnectedCallback() {
     super.disconnectedCallback();
     this.unguard?.();
+    this.shutForm();
   }
 
   get isDirty() {
-    const { edits } = this;
-    return !!edits && (edits.label !== (edits.before?.label ?? "") || edits.text !== (edits.before?.text ?? ""));
+    return this.edits?.form.isDirty() ?? false;
+  }
+
+  shutForm() {
+    this.edits?.form.stop();
+    this.edits = null;
   }
 
   /** @override */
@@ -99,7 +114,7 @@ class Presets extends Part {
           ? dialog(
               this.edits.before ? this.edits.before.label : `${t("presets.add")} · ${languageName(language)}`,
               () => this.form(language),
-              () => (this.edits = null),
+              () => this.shutForm(),
               { isDirty: () => this.isDirty },
             )
           : nothing
@@ -137,8 +152,8 @@ class Presets extends Part {
         break;
       }
     }
+    if (!this.problem) toast(t("presets.copied"));
     await this.list.again();
-    toast(t("presets.copied"));
   }
 
   /** @param {Api.Preset[]} presets */
@@ -155,7 +170,7 @@ class Presets extends Part {
             heads[0],
             admin
               ? html`<button type="button" data-row class="link" dir="auto" @click=${() => this.edit(preset)}>${strange(preset.label)}</button>`
-              : html`<bdi>${strange(preset.label)}</bdi>`,
+              : html`<bdi data-row tabindex="-1">${strange(preset.label)}</bdi>`,
           ],
           [heads[1], html`<span dir="auto">${strange(preset.text)}</span>`],
           [
@@ -189,8 +204,12 @@ class Presets extends Part {
     this.busy = true;
     this.problem = null;
     try {
-      for (const [index, { language, id, label, text, position }] of order.entries()) {
-        if (position !== index + 1) await request("PUT", path("presets", language, id), { body: { label, text, position: index + 1 } });
+      for (const [index, { language, id, position }] of order.entries()) {
+        if (position === index + 1) continue;
+        // With the words that it has now, which the list may not show yet.
+        const where = path("presets", language, id);
+        const { data, etag } = await get(where);
+        await request("PUT", where, { body: { ...data, position: index + 1 }, ifMatch: etag });
       }
       say(t("preset.moved", { label: moved.label, n: at + step + 1 }));
     } catch (thrown) {
@@ -201,85 +220,83 @@ class Presets extends Part {
   }
 
   /** @param {Api.Preset} preset */
-  async delete(preset) {
-    this.problem = await remove(
-      path("presets", preset.language, preset.id),
-      { label: preset.label, text: preset.text, position: preset.position },
-      null,
-      preset.label,
-      () => this.list.again(),
-    );
+  async delete({ language, id }) {
+    const where = path("presets", language, id);
+    try {
+      const { data, etag } = await get(where);
+      this.problem = await remove(where, data, etag, data.label, () => this.list.again());
+    } catch (thrown) {
+      this.problem = asProblem(thrown);
+    }
   }
 
   /** @param {Api.Preset | null} preset */
-  async edit(preset) {
+  edit(preset) {
     this.problem = null;
-    this.edits = { before: preset, etag: null, label: preset?.label ?? "", text: preset?.text ?? "" };
-    if (!preset) return;
-    const { etag } = await get(path("presets", preset.language, preset.id)).catch(() => ({ etag: null }));
-    if (this.edits?.before === preset) this.edits.etag = etag;
+    const form = preset ? new Form(path("presets", preset.language, preset.id), preset) : new Form("", { label: "", text: "" });
+    form.addEventListener("change", () => this.requestUpdate());
+    this.edits = { before: preset, form };
+    if (preset) void form.load();
   }
 
   /** @param {string} language */
   form(language) {
-    const { edits } = this;
-    if (!edits) return nothing;
-    const change = (/** @type {object} */ values) => {
-      Object.assign(edits, values);
-      this.requestUpdate();
-    };
-    const unsavable = !edits.label.trim() || isBlank(edits.text) || measure(edits.text).overLimit;
+    if (!this.edits) return nothing;
+    const { before, form } = this.edits;
+    const [label, text] = [form.value("label"), form.value("text")];
+    const unsavable = !label.trim() || isBlank(text) || measure(text).overLimit;
+    // What is there already is sent with its ETag only, and once what others changed is chosen.
+    const waits = before !== null && (!form.etag || !form.isDirty() || form.conflicts.length > 0);
     return html`<form data-form @submit=${(/** @type {Event} */ event) => {
       event.preventDefault();
-      void this.save(language);
+      void (before ? this.save() : this.add(language));
     }}>
-      ${problemBar(this.problem)}
+      ${saveTrouble(form)}
       ${field({
         id: "preset-label",
         label: t("preset.label"),
-        value: edits.label,
+        value: label,
         required: true,
         focus: true,
         hint: t("preset.label_hint"),
-        input: (label) => change({ label }),
+        wrong: refusal(form.wrong("label")),
+        input: (value) => form.set("label", value),
       })}
-      <off-textarea .fieldId=${"preset-text"} .label=${t("preset.text")} .value=${edits.text}
-        @write=${(/** @type {CustomEvent<string>} */ event) => change({ text: event.detail })}></off-textarea>
-      <footer><button type="button" class="b" @click=${() => {
-        this.edits = null;
-      }}>${t("close")}</button><button class="b p" data-set ?disabled=${unsavable || this.busy}>${t("save")}</button></footer>
+      <off-textarea .fieldId=${"preset-text"} .label=${t("preset.text")} .value=${text} .wrong=${refusal(form.wrong("text"))}
+        @write=${(/** @type {CustomEvent<string>} */ event) => form.set("text", event.detail)}></off-textarea>
+      <footer><button type="button" class="b" @click=${shutDialog}>${t("close")}</button><button class="b p" data-set
+        ?disabled=${unsavable || waits || this.busy || form.saving !== null}>${t("save")}</button></footer>
     </form>`;
   }
 
-  /** @param {string} language */
-  async save(language) {
+  async save() {
     const { edits } = this;
     if (!edits) return;
+    const { form } = edits;
+    form.set("label", form.value("label").trim());
+    const saved = await save(form, undefined, () => this.list.again());
+    if (saved && !form.isDirty() && this.edits === edits) this.shutForm();
+    await this.list.again();
+  }
+
+  /** @param {string} language */
+  async add(language) {
+    const { edits } = this;
+    if (!edits || this.busy) return;
+    const { form } = edits;
+    const sent = { label: form.value("label"), text: form.value("text") };
     this.busy = true;
-    this.problem = null;
-    const { before } = edits;
-    const body = { label: edits.label.trim(), text: edits.text, position: before?.position ?? null };
+    form.problem = null;
     try {
-      const id = before?.id ?? this.freeId(language, edits.label);
-      const { etag } = await request("PUT", path("presets", language, id), before ? { body, ifMatch: edits.etag } : { body, create: true });
-      if (before) {
-        toast(t("saved"), {
-          label: t("undo"),
-          act: () =>
-            void undo(path("presets", language, id), { label: before.label, text: before.text, position: before.position }, etag, () =>
-              this.list.again(),
-            ),
-        });
-        this.edits = null;
-      } else {
-        // An empty form again, for the next one (R47).
-        toast(t("presets.added", { label: body.label }));
-        this.edits = { before: null, etag: null, label: "", text: "" };
-        void this.updateComplete.then(() => this.find("#preset-label")?.focus());
-      }
+      const label = sent.label.trim();
+      await request("PUT", path("presets", language, this.freeId(language, label)), { body: { ...sent, label }, create: true });
+      toast(t("presets.added", { label }));
+      // An empty form again for the next one (R47), but for what was typed of it meanwhile.
+      for (const [name, value] of Object.entries(sent)) if (form.value(name) === value) form.set(name, "");
+      if (this.edits === edits) void this.updateComplete.then(() => this.find("#preset-label")?.focus());
     } catch (thrown) {
-      this.problem = asProblem(thrown);
-      say(sentence(this.problem));
+      form.problem = asProblem(thrown);
+      say(sentence(form.problem));
     }
     this.busy = false;
     await this.list.again();

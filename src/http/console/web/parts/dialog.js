@@ -69,6 +69,11 @@ export function dialog(label, content, shut, { kind = "", isDirty = () => false 
   }}></off-dialog>`;
 }
 
+/** Closes the dialog of a button as Escape would: it asks where something would be lost. @param {Event} event */
+export function shutDialog(event) {
+  /** @type {HTMLElement} */ (event.currentTarget).closest("dialog")?.close();
+}
+
 /**
  * Asks before what cannot be undone, naming what will happen.
  * @param {{ title: string, text: unknown, action: string, danger?: boolean }} question

@@ -36,7 +36,7 @@ export function saveTrouble(form, conflicts = form.conflicts) {
       role="status">${t("changed_by", { who: form.changedBy })}</div>`
         : nothing
     }
-    ${problemBar(form.problem)}
+    ${problemBar(form.problem, form.path && !form.etag ? () => form.load() : null)}
     ${conflicts.map(
       (conflict) => html`<div class="bar warn" role="alert">
       <div class="stack tight fill">
@@ -78,6 +78,15 @@ const FIELDS = {
   inbound_numbers: "queue.inbound",
   outbound_numbers: "queue.outbound",
   default_outbound: "queue.default",
+  label: "number.label",
+  account: "number.account",
+  purpose: "number.purpose",
+  global_outbound: "number.set_global",
+  "limits.segments_per_second": "number.rate",
+  "limits.burst": "number.burst",
+  "limits.segments_per_day": "number.day",
+  "limits.day_zone": "number.zone",
+  text: "preset.text",
 };
 
 /** @param {string} path */
@@ -116,10 +125,10 @@ async function askWho(form) {
 
 /**
  * Sends what was changed under these paths, and says what became of it.
- * @param {Form} form @param {string[]} [paths] @param {string} [query]
+ * @param {Form} form @param {string[]} [paths] @param {() => unknown} [after] it was undone
  */
-export async function save(form, paths, query = "") {
-  const done = await form.save(paths, query);
+export async function save(form, paths, after = () => form.load()) {
+  const done = await form.save(paths);
   if (!done) {
     if (form.conflicts.length > 0) void askWho(form);
     if (form.problem) say(sentence(form.problem));
@@ -127,7 +136,7 @@ export async function save(form, paths, query = "") {
   }
   toast(done.merged ? t("saved.merged") : t("saved"), {
     label: t("undo"),
-    act: () => void undo(form.path, done.before, done.etag, () => form.load()),
+    act: () => void undo(form.path, done.before, done.etag, after),
   });
   return true;
 }
