@@ -66,12 +66,22 @@ test("r62 r63 the switch of a queue is set and undone", async () => {
   await page.getByText("Undone", { exact: true }).waitFor();
   await until(() => choice.getByLabel(/^Inherit from the environment/).isChecked(), "the page shows it");
   assert.equal((await get("/v1/calls/c-1")).body.sms.refusal, null);
+
+  // A queue in use stays, and so does what is being written.
+  await page.getByLabel("Name").fill("Renamed");
+  await page.getByRole("button", { name: "Delete", exact: true }).click();
+  await dialog().getByRole("button", { name: "Delete" }).click();
+  await dialog().getByRole("button", { name: "Close" }).click();
+  assert.equal(await page.getByLabel("Name").inputValue(), "Renamed");
+  await page.getByRole("button", { name: "Discard changes" }).click();
 });
 
 test("r44 a preset message is deleted and comes back whole", async () => {
   await page.goto(`${world.origin}/presets`);
   const row = page.locator("#preset-panel tr", { hasText: "Hello, this is your agent." });
+  const asked = page.waitForRequest((request) => request.method() === "DELETE");
   await page.getByRole("button", { name: "Delete Welcome" }).click();
+  assert.match((await (await asked).allHeaders())["if-match"] ?? "", /^"\d+"$/);
   await row.waitFor({ state: "detached" });
   assert.equal((await get("/v1/presets/en/welcome")).status, 404);
   await undo();
@@ -99,16 +109,40 @@ test("r15 a number is suspended with a reason then resumed and its text goes out
 });
 
 test("r24 the limit of a number is asked about before it is lost and then set", async () => {
+  /** @type {() => void} */
+  let answer = () => {};
+  const held = new Promise((/** @type {(value?: unknown) => void} */ resolve) => (answer = resolve));
+  await page.route("**/v1/numbers/%2B12065550101", (route) => held.then(() => route.continue()));
   await page.getByRole("button", { name: "Edit +1 206 555 0101" }).click();
   const rate = dialog().getByLabel("Segments per second");
-  await until(async () => (await rate.inputValue()) === "50", "the limit as it is");
+  const set = dialog().getByRole("button", { name: "Set", exact: true });
+  // What the list has is there at once, and is sent once it is known to be what is there.
+  assert.equal(await rate.inputValue(), "50");
   await rate.fill("0.5");
-  await page.keyboard.press("Escape");
-  await page.getByRole("heading", { name: "Leave without saving?" }).waitFor();
-  await page.locator("dialog[open]").last().getByRole("button", { name: "Cancel" }).click();
+  assert.ok(await set.isDisabled());
+  answer();
+  await until(() => set.isEnabled(), "the number is loaded");
+  await page.unroute("**/v1/numbers/%2B12065550101");
   assert.equal(await rate.inputValue(), "0.5");
-  await dialog().getByRole("button", { name: "Set", exact: true }).click();
+  const stay = async () => {
+    await page.getByRole("heading", { name: "Leave without saving?" }).waitFor();
+    await page.locator("dialog[open]").last().getByRole("button", { name: "Cancel" }).click();
+    assert.equal(await rate.inputValue(), "0.5");
+  };
+  await page.keyboard.press("Escape");
+  await stay();
+  await dialog().getByRole("button", { name: "Cancel" }).click();
+  await stay();
+  await page.keyboard.press("Control+k");
+  await page.getByLabel("Find number, call, page").last().fill("Queues");
+  await page.keyboard.press("Enter");
+  await stay();
+  // Somebody else changes another field meanwhile: both are kept.
+  const { limits } = (await get("/v1/numbers/+12065550101")).body;
+  assert.equal((await world.platform("PUT", "/v1/numbers/+12065550101", { label: "Spare, theirs", account: "main", limits })).status, 200);
+  await rate.press("Control+s");
   await dialog().waitFor({ state: "detached" });
+  assert.equal((await get("/v1/numbers/+12065550101")).body.label, "Spare, theirs");
   await page.locator("tr", { hasText: "Spare" }).getByText("0.5/s b50").waitFor();
   assert.equal((await get("/v1/numbers/+12065550101")).body.limits.segments_per_second, 0.5);
   assert.equal((await get("/v1/numbers/+12065550100")).body.limits.segments_per_second, 50, "each has its own");
@@ -127,5 +161,5 @@ test("r15 a number in use stays and another is deleted and comes back", async ()
   assert.equal((await get("/v1/numbers/+12065550101")).status, 404);
   await undo();
   await row.waitFor();
-  assert.equal((await get("/v1/numbers/+12065550101")).body.label, "Spare");
+  assert.equal((await get("/v1/numbers/+12065550101")).body.label, "Spare, theirs");
 });

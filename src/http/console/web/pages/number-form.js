@@ -1,22 +1,28 @@
 // `<off-number-form>`: a number to add or to edit (R26-R29); `<off-number-act>`: one to suspend or delete.
 import { html, nothing } from "../vendor/lit.js";
+import { guard } from "../app/routes.js";
 import { asProblem, get, path, request, unique } from "../live/api.js";
 import { readNumber, showNumber } from "../live/e164.js";
+import { Form } from "../live/form.js";
+import { live } from "../live/stream.js";
 import { check, field, select } from "../parts/controls.js";
+import { shutDialog, toast } from "../parts/dialog.js";
 import { Part, say } from "../parts/element.js";
-import { remove, undo } from "../parts/set.js";
-import { problemBar, strange } from "../parts/small.js";
-import { toast } from "../parts/dialog.js";
+import { remove, save, saveTrouble } from "../parts/set.js";
+import { problemBar, refusal, strange } from "../parts/small.js";
 import { amount, t, word } from "../words/words.js";
+
+/** What a number begins with. */
+const LIMITS = { segments_per_second: 1, burst: 1, segments_per_day: null, day_zone: "America/Los_Angeles" };
 
 /** Emits `saved`, and `shut-form`. */
 export class NumberForm extends Part {
   static properties = {
     number: { attribute: false },
     accounts: { attribute: false },
-    problem: { state: true },
     wrong: { state: true },
     added: { state: true },
+    busy: { state: true },
   };
 
   constructor() {
@@ -25,125 +31,121 @@ export class NumberForm extends Part {
     this.number = null;
     /** @type {Api.Account[]} */
     this.accounts = [];
-    /** @type {import("../live/api.js").Problem | null} */
-    this.problem = null;
+    this.form = new Form("");
+    /** Numbers as they were typed. @type {Map<string, string>} */
+    this.typed = new Map();
     this.wrong = "";
     this.added = 0;
-    /** @type {string | null} */
-    this.etag = null;
-    /** What the form began with, once it is here. */
-    this.loaded = "";
+    this.busy = false;
+    /** The number to add. */
     this.value = "";
-    this.label = "";
-    this.account = "";
-    this.purpose = "in_call";
-    this.global = false;
-    this.rate = "1";
-    this.burst = "1";
-    this.day = "";
-    this.zone = "America/Los_Angeles";
   }
 
   /** @override */
-  async firstUpdated() {
-    if (!this.number) return;
-    const { data, etag } = await get(path("numbers", this.number.number)).catch(() => ({ data: this.number, etag: null }));
-    this.etag = etag;
-    /** @type {Api.Number} */
-    const number = data;
-    const { limits } = number;
-    Object.assign(this, {
-      label: number.label,
-      account: number.account,
-      purpose: number.purpose,
-      global: number.global_outbound,
-      rate: String(limits.segments_per_second ?? ""),
-      burst: String(limits.burst),
-      day: String(limits.segments_per_day ?? ""),
-      zone: limits.day_zone,
+  connected() {
+    this.unguard = guard(() => this.isDirty);
+    this.hear(live, "reset", () => this.number && void this.form.load());
+    this.hear(live, "event", ({ detail }) => {
+      if (detail.type !== "directory.changed" || !this.number) return;
+      const { resource, id, by, etag } = detail.data;
+      if (resource === "directory" || (resource === "numbers" && id === this.number.number)) void this.form.hear(by, etag);
     });
-    this.loaded = JSON.stringify(this.body);
-    this.requestUpdate();
+  }
+
+  /** @override */
+  disconnectedCallback() {
+    super.disconnectedCallback();
+    this.unguard?.();
+    this.form.stop();
+  }
+
+  /** @override */
+  willUpdate() {
+    if (this.form.base) return;
+    const { number, accounts } = this;
+    const fresh = { label: "", account: accounts[0]?.name, purpose: "in_call", global_outbound: false, limits: LIMITS };
+    // The list shows what is there, so that one can begin to type; it is sent once its ETag is known.
+    this.form = number ? new Form(path("numbers", number.number), number) : new Form("", fresh);
+    this.form.addEventListener("change", () => this.requestUpdate());
+    if (number) void this.form.load();
   }
 
   get isDirty() {
-    if (this.number) return this.loaded !== "" && this.loaded !== JSON.stringify(this.body);
-    return this.value.trim() !== "" || this.label.trim() !== "";
+    if (this.number) return this.form.isDirty();
+    return this.value.trim() !== "" || this.form.value("label")?.trim() !== "";
   }
 
-  get body() {
-    const whole = (/** @type {string} */ text) => (text.trim() === "" ? null : Number(text));
-    return {
-      label: this.label.trim(),
-      account: this.account || this.accounts[0]?.name,
-      purpose: this.purpose,
-      global_outbound: this.global,
-      limits: {
-        segments_per_second: whole(this.rate),
-        burst: whole(this.burst) ?? 1,
-        segments_per_day: whole(this.day),
-        day_zone: this.zone,
-      },
-    };
+  async set() {
+    const { form } = this;
+    form.set("label", form.value("label").trim());
+    if (!(await save(form, undefined, () => this.emit("saved")))) return;
+    this.emit("saved");
+    if (!form.isDirty()) this.emit("shut-form");
   }
 
   /** @param {boolean} another whether the dialog stays for the next one */
-  async save(another) {
-    this.problem = null;
-    this.wrong = "";
-    const read = this.number ? { number: this.number.number, problem: null } : readNumber(this.value);
-    if (read.number === null) {
-      this.wrong = word("number", read.problem);
-      this.find("#number")?.focus();
-      return;
-    }
+  async add(another) {
+    if (this.busy) return;
+    const { form, value } = this;
+    const read = readNumber(value);
+    this.wrong = word("number", read.problem);
+    if (read.number === null) return this.find("#number")?.focus();
+    const sent = { label: form.value("label"), global_outbound: form.value("global_outbound") };
+    this.busy = true;
+    form.problem = null;
     try {
-      const { etag } = await request(
-        "PUT",
-        path("numbers", read.number),
-        this.number ? { body: this.body, ifMatch: this.etag } : { body: this.body, create: true },
-      );
+      const body = { ...form.doc, label: sent.label.trim() };
+      await request("PUT", path("numbers", read.number), { body, create: true });
       this.emit("saved");
-      const before = this.number;
-      toast(
-        t(before ? "saved" : "numbers.added", { number: showNumber(read.number) }),
-        before
-          ? { label: t("undo"), act: () => void undo(path("numbers", before.number), before, etag, () => this.emit("saved")) }
-          : undefined,
-      );
-      if (!another) return this.emit("shut-form");
-      // Account and limits are usually the same for the next one.
-      Object.assign(this, { value: "", label: "", global: false });
+      const done = t("numbers.added", { number: showNumber(read.number) });
+      toast(done);
+      say(done);
+      // Account and limits are usually the same for the next one; what was typed of it meanwhile stays.
+      if (this.value === value) this.value = "";
+      for (const [name, was] of Object.entries(sent)) if (form.value(name) === was) form.set(name, form.base?.[name]);
       this.added += 1;
-      say(t("numbers.added", { number: showNumber(read.number) }));
-      this.find("#number")?.focus();
+      if (another || this.isDirty) this.find("#number")?.focus();
+      else this.emit("shut-form");
     } catch (thrown) {
       const problem = asProblem(thrown);
-      if (problem.status === 412) {
-        this.wrong = this.number ? "" : t("number.exists");
-        if (this.number) this.problem = problem;
-      } else this.problem = problem;
+      if (problem.status === 412) this.wrong = t("number.exists");
+      else form.problem = problem;
     }
+    this.busy = false;
   }
 
-  /** What the gateway says of a field. @param {string} field */
-  fieldWrong(field) {
-    return this.problem?.errors.find((error) => error.field === field || error.field.startsWith(`${field}.`))?.detail ?? null;
+  /** A field of a number, which shows it as it was typed. @param {string} id @param {string} name @param {string} label @param {object} options */
+  amount(id, name, label, options) {
+    const { form, typed } = this;
+    // A lane of no burst sends nothing.
+    const read = (/** @type {string} */ text) => (text.trim() === "" ? (name === "limits.burst" ? 1 : null) : Number(text));
+    const value = form.value(name);
+    const text = typed.get(name);
+    return field({
+      id,
+      label,
+      value: text !== undefined && read(text) === value ? text : value,
+      type: "number",
+      wrong: refusal(form.wrong(name)),
+      input: (next) => {
+        typed.set(name, next);
+        form.set(name, read(next));
+      },
+      ...options,
+    });
   }
 
   /** @override */
   render() {
+    const { form } = this;
     const read = this.value.trim() ? readNumber(this.value) : null;
-    const set = (/** @type {Partial<NumberForm>} */ values) => {
-      Object.assign(this, values);
-      this.requestUpdate();
-    };
     const adds = this.number === null;
-    return html`<form @submit=${(/** @type {Event} */ event) => {
+    const waits = adds ? this.busy : !form.etag || !form.isDirty() || form.saving !== null || form.conflicts.length > 0;
+    return html`<form data-form @submit=${(/** @type {Event} */ event) => {
       event.preventDefault();
-      void this.save(false);
+      void (adds ? this.add(false) : this.set());
     }}>
-      ${problemBar(this.problem)}
+      ${saveTrouble(form)}
       ${
         adds
           ? field({
@@ -155,95 +157,69 @@ export class NumberForm extends Part {
               focus: true,
               wrong: this.wrong,
               hint: read?.number ? showNumber(read.number) : t("number.hint"),
-              input: (value) => set({ value, wrong: "" }),
+              input: (value) => {
+                Object.assign(this, { value, wrong: "" });
+                this.requestUpdate();
+              },
             })
           : nothing
       }
       ${field({
         id: "number-label",
         label: t("number.label"),
-        value: this.label,
+        value: form.value("label"),
         required: true,
         hint: t("number.label_hint"),
-        wrong: this.fieldWrong("label"),
-        input: (label) => set({ label }),
+        wrong: refusal(form.wrong("label")),
+        input: (label) => form.set("label", label),
       })}
       ${select({
         id: "number-account",
         label: t("number.account"),
-        value: this.account || (this.accounts[0]?.name ?? ""),
+        value: form.value("account") ?? "",
         options: this.accounts.map(({ name, carrier }) => [name, `${name} (${carrier})`]),
-        wrong: this.fieldWrong("account"),
-        change: (account) => set({ account }),
+        wrong: refusal(form.wrong("account")),
+        change: (account) => form.set("account", account),
       })}
       <div class="cols">
-        ${field({
-          id: "number-rate",
-          label: t("number.rate"),
-          value: this.rate,
-          type: "number",
-          min: 0,
-          step: "any",
-          hint: t("number.rate_hint"),
-          wrong: this.fieldWrong("limits.segments_per_second"),
-          input: (rate) => set({ rate }),
-        })}
-        ${field({
-          id: "number-burst",
-          label: t("number.burst"),
-          value: this.burst,
-          type: "number",
-          min: 1,
-          step: "1",
-          wrong: this.fieldWrong("limits.burst"),
-          input: (burst) => set({ burst }),
-        })}
-        ${field({
-          id: "number-day",
-          label: t("number.day"),
-          value: this.day,
-          type: "number",
-          min: 1,
-          step: "1",
-          hint: t("number.day_hint"),
-          wrong: this.fieldWrong("limits.segments_per_day"),
-          input: (day) => set({ day }),
-        })}
+        ${this.amount("number-rate", "limits.segments_per_second", t("number.rate"), { min: 0, step: "any", hint: t("number.rate_hint") })}
+        ${this.amount("number-burst", "limits.burst", t("number.burst"), { min: 1, step: "1" })}
+        ${this.amount("number-day", "limits.segments_per_day", t("number.day"), { min: 1, step: "1", hint: t("number.day_hint") })}
         ${field({
           id: "number-zone",
           label: t("number.zone"),
-          value: this.zone,
-          wrong: this.fieldWrong("limits.day_zone"),
-          input: (zone) => set({ zone }),
+          value: form.value("limits.day_zone"),
+          wrong: refusal(form.wrong("limits.day_zone")),
+          input: (zone) => form.set("limits.day_zone", zone),
         })}
       </div>
       ${select({
         id: "number-purpose",
         label: t("number.purpose"),
-        value: this.purpose,
+        value: form.value("purpose"),
         options: [
           ["in_call", t("number.purpose_in_call")],
           ["chat", t("number.purpose_chat")],
         ],
-        wrong: this.fieldWrong("purpose"),
-        change: (purpose) => set({ purpose }),
+        wrong: refusal(form.wrong("purpose")),
+        change: (purpose) => form.set("purpose", purpose),
       })}
       ${check({
         id: "number-global",
         label: t("number.set_global"),
-        checked: this.global,
+        checked: form.value("global_outbound"),
         hint: t("number.global_hint"),
-        change: (global) => set({ global }),
+        change: (global) => form.set("global_outbound", global),
       })}
       <footer>
-        <button type="button" class="b" @click=${() => this.emit("shut-form")}>${this.added > 0 ? t("close") : t("cancel")}</button>
+        <button type="button" class="b" @click=${shutDialog}>${this.added > 0 ? t("close") : t("cancel")}</button>
         ${
           adds
-            ? html`<button type="button" class="b" ?disabled=${!this.value.trim() || !this.label.trim()}
-          @click=${() => void this.save(true)}>${t("numbers.add_another")}</button>`
+            ? html`<button type="button" class="b" ?disabled=${waits || !this.value.trim() || !form.value("label").trim()}
+          @click=${() => void this.add(true)}>${t("numbers.add_another")}</button>`
             : nothing
         }
-        <button class="b p">${adds ? t("numbers.add") : t("set")}</button>
+        <button class="b p" data-set ?disabled=${waits}>${adds ? t("numbers.add") : t("set")}</button>
       </footer>
     </form>`;
   }
