@@ -96,6 +96,14 @@ test("r18 r19 r21 r31 a picker greys what the gateway would refuse and says why"
     await page.keyboard.press("Escape");
   }
   assert.ok(await setButton(page).isDisabled());
+
+  // A queue's own outbound number is free for inbound once it is taken out there.
+  await page.getByRole("heading").getByRole("link", { name: "Support", exact: true }).click();
+  await page.waitForURL("**/queues/support");
+  await chips(page, "Outbound").filter({ hasText: "Pool" }).waitFor();
+  assert.equal((await offered(page, "Inbound")).Pool, "outbound only, held by Support");
+  await page.getByRole("button", { name: /^Remove .* Pool/ }).click();
+  assert.equal((await offered(page, "Inbound")).Pool, null);
   await page.close();
 
   // What the page says beforehand is what the gateway says to whoever asks it.
@@ -130,6 +138,7 @@ test("r29 r31 numbers added one after another can be taken once they are verifie
   for (const label of ["New 0108", "New 0109"]) await page.locator("tr", { hasText: label }).waitFor();
   await page.getByRole("button", { name: "Select all unverified" }).click();
   await page.getByRole("button", { name: "Verify (3)" }).click();
+  await dialog.getByRole("button", { name: "Verify", exact: true }).click();
   for (const label of ["New 0108", "New 0109"])
     await until(async () => (await option(queue, "Inbound", label).getAttribute("aria-disabled")) === null, `${label} can be taken`);
 });
@@ -151,6 +160,14 @@ test("r20 r21 r22 r23 a queue takes several numbers of both kinds", async () => 
   );
   assert.deepEqual((await read(world, `/v1/numbers/${POOL}`)).queues, { inbound: null, outbound: ["billing", "support"] });
   assert.deepEqual((await read(world, "/v1/numbers/+12065550101")).queues, { inbound: "sales", outbound: ["billing"] });
+
+  // The default goes with its number.
+  await page.getByRole("button", { name: /^Remove .* Pool/ }).click();
+  await page.keyboard.press("Escape");
+  assert.equal(await page.getByLabel("Default outbound number").inputValue(), "");
+  await press(page.locator("section.card"));
+  const without = await read(world, "/v1/queues/billing");
+  assert.deepEqual([without.outbound_numbers, without.default_outbound], [["+12065550101"], null]);
 });
 
 test("r19 what a second admin took meanwhile is refused at the field", async () => {

@@ -47,6 +47,12 @@ test("r15 r16 r62 a number is activated and a queue answers on it", async () => 
   await page.getByText("Ancora nessuna coda").waitFor();
   await go(/^Aggiungi una coda$/);
   await page.locator("dialog[open] #queue-name").waitFor();
+  await type("営業");
+  await press("Enter");
+  await page.locator("#queue-id-wrong", { hasText: "Da questo nome non si ricava un id: scrivine uno." }).waitFor();
+  assert.equal(await page.evaluate("document.activeElement.id"), "queue-id");
+  await press("Shift+Tab");
+  await press("Control+a");
   await type("Assistenza");
   await press("Enter");
   await stands("/queues/assistenza");

@@ -7,12 +7,12 @@ import { showNumber } from "../live/e164.js";
 import { Form, slug } from "../live/form.js";
 import { live } from "../live/stream.js";
 import { field, radios, select } from "../parts/controls.js";
-import { ask, dialog } from "../parts/dialog.js";
+import { ask, dialog, shutDialog } from "../parts/dialog.js";
 import { Loaded, Part } from "../parts/element.js";
 import { remove, save, setCard } from "../parts/set.js";
-import { badge, empty, problemBar, row, sentence, shown, skeleton, strange, table } from "../parts/small.js";
+import { badge, empty, problemBar, refusal, row, sentence, shown, skeleton, strange, table } from "../parts/small.js";
 import { languageName, t } from "../words/words.js";
-import { whyNot } from "../parts/picker.js";
+import { ancestors, descendants, languageOptions, whyNot } from "../parts/picker.js";
 
 /** Queues below their parents. @param {Api.Queue[]} queues @returns {Array<{ queue: Api.Queue, depth: number }>} */
 export function tree(queues) {
@@ -37,7 +37,7 @@ function switchBadge({ in_call_sms: own, effective }) {
 }
 
 class Queues extends Part {
-  static properties = { adds: { state: true }, problem: { state: true } };
+  static properties = { adds: { state: true }, problem: { state: true }, idWrong: { state: true } };
 
   constructor() {
     super();
@@ -52,13 +52,29 @@ class Queues extends Part {
     this.name = "";
     this.queueId = "";
     this.parent = "";
+    this.idWrong = "";
   }
 
   /** @override */
   connected() {
     void this.list.again();
+    this.unguard = guard(() => this.isDirty);
     this.hear(live, "reset", () => void this.list.again());
     this.hear(live, "event", ({ detail }) => detail.type === "directory.changed" && void this.list.again());
+  }
+
+  /** @override */
+  disconnectedCallback() {
+    super.disconnectedCallback();
+    this.unguard?.();
+  }
+
+  get isDirty() {
+    return this.adds && `${this.name}${this.queueId}`.trim() !== "";
+  }
+
+  shutForm() {
+    Object.assign(this, { adds: false, problem: null, name: "", queueId: "", parent: "", idWrong: "" });
   }
 
   /** @override */
@@ -110,7 +126,8 @@ class Queues extends Part {
           ? dialog(
               t("queues.add"),
               () => this.addForm(queues),
-              () => (this.adds = false),
+              () => this.shutForm(),
+              { isDirty: () => this.isDirty },
             )
           : nothing
       }`;
@@ -120,14 +137,17 @@ class Queues extends Part {
   addForm(queues) {
     const submit = async (/** @type {Event} */ event) => {
       event.preventDefault();
-      const id = this.queueId || slug(this.name);
+      const id = this.queueId.trim() || slug(this.name);
       this.problem = null;
+      // None can be made of a name without Latin letters.
+      this.idWrong = id ? "" : t("queue.id_needed");
+      if (!id) return this.find("#queue-id")?.focus();
       try {
         await request("PUT", path("queues", id), {
           body: { name: this.name.trim(), parent: this.parent || null, in_call_sms: null },
           create: true,
         });
-        this.adds = false;
+        this.shutForm();
         void go(`/queues/${encodeURIComponent(id)}`);
       } catch (thrown) {
         this.problem = asProblem(thrown);
@@ -150,7 +170,8 @@ class Queues extends Part {
         value: this.queueId,
         placeholder: slug(this.name),
         hint: t("queue.id_hint"),
-        input: (queueId) => set({ queueId }),
+        wrong: this.idWrong,
+        input: (queueId) => set({ queueId, idWrong: "" }),
       })}
       ${select({
         id: "queue-parent-new",
@@ -159,7 +180,7 @@ class Queues extends Part {
         options: [["", t("queue.no_parent")], ...queues.map(({ id, name }) => /** @type {[string, string]} */ ([id, name]))],
         change: (parent) => set({ parent }),
       })}
-      <footer><button type="button" class="b" @click=${() => (this.adds = false)}>${t("cancel")}</button><button class="b p"
+      <footer><button type="button" class="b" @click=${shutDialog}>${t("cancel")}</button><button class="b p"
         ?disabled=${!this.name.trim()}>${t("queues.add")}</button></footer></form>`;
   }
 }
@@ -260,21 +281,27 @@ class QueuePage extends Part {
     const inherited = parent ? parent.effective.in_call_sms : on;
     const own = form.value("in_call_sms");
     const nameOf = (/** @type {string} */ id) => queues.find((queue) => queue.id === id)?.name ?? id;
-    const wrong = (/** @type {string} */ path) => {
-      const error = form.wrong(path);
-      return error ? `${error.detail}` : null;
-    };
+    const wrong = (/** @type {string} */ path) => refusal(form.wrong(path));
+    const numbersOf = (/** @type {"inbound" | "outbound"} */ role) => /** @type {string[]} */ (form.value(`${role}_numbers`) ?? []);
     const label = (/** @type {Api.Number} */ { number, label }) => `${showNumber(number)} ${label}`;
     const options = (/** @type {"inbound" | "outbound"} */ role) =>
-      numbers.map((number) => ({ value: number.number, text: label(number), reason: whyNot(number, role, this.queueId, nameOf) }));
+      numbers.map((number) => {
+        const reason = whyNot(number, role, this.queueId, nameOf, numbersOf("outbound"));
+        return { value: number.number, text: label(number), reason };
+      });
+    const held = () => [...new Set([...numbersOf("inbound"), ...numbersOf("outbound")])];
+    const choose = (/** @type {"inbound" | "outbound"} */ role, /** @type {string[]} */ numbers) => {
+      form.set(`${role}_numbers`, numbers);
+      // A default that the queue has no more would be refused.
+      if (!held().includes(form.value("default_outbound"))) form.set("default_outbound", null);
+    };
     const pick = (
       /** @type {"inbound" | "outbound"} */ role,
       /** @type {string} */ hint,
     ) => html`<off-picker .fieldId=${`queue-${role}`} .label=${t(role === "inbound" ? "queue.inbound" : "queue.outbound")}
-      .chosen=${form.value(`${role}_numbers`) ?? []} .options=${options(role)}
+      .chosen=${numbersOf(role)} .options=${options(role)}
       .hint=${hint} .wrong=${wrong(`${role}_numbers`)} .disabled=${disabled} @choose=${(/** @type {CustomEvent<string[]>} */ event) =>
-        form.set(`${role}_numbers`, event.detail)}></off-picker>`;
-    const usable = [...new Set([...(form.value("inbound_numbers") ?? []), ...(form.value("outbound_numbers") ?? [])])];
+        choose(role, event.detail)}></off-picker>`;
     const below = descendants(queues, this.queueId);
     return html`<div class="cols">
         ${field({
@@ -294,13 +321,7 @@ class QueuePage extends Part {
           wrong: wrong("parent"),
           options: [
             ["", t("queue.no_parent")],
-            ...queues
-              .filter(({ id }) => !below.includes(id))
-              .map(
-                ({ id, name }) =>
-                  /** @type {[string,
-          string]} */ ([id, name]),
-              ),
+            ...queues.filter(({ id }) => !below.includes(id)).map(({ id, name }) => /** @type {[string, string]} */ ([id, name])),
           ],
           change: (value) => form.set("parent", value || null),
         })}
@@ -345,11 +366,10 @@ class QueuePage extends Part {
         wrong: wrong("default_outbound"),
         options: [
           ["", t("queue.no_default")],
-          ...usable.map(
-            (number) =>
-              /** @type {[string,
-        string]} */ ([number, label(numbers.find((other) => other.number === number) ?? /** @type {any} */ ({ number, label: "" }))]),
-          ),
+          ...held().map((number) => {
+            const known = numbers.find((other) => other.number === number);
+            return /** @type {[string, string]} */ ([number, known ? label(known) : showNumber(number)]);
+          }),
         ],
         change: (value) => form.set("default_outbound", value || null),
       })}`;
@@ -362,37 +382,16 @@ class QueuePage extends Part {
       !(await ask({ title: t("delete.title", { what: form.base.name }), text: t("queue.delete_text"), action: t("delete"), danger: true }))
     )
       return;
-    form.reset();
-    const { id: _id, effective: _effective, ...before } = form.base;
-    const problem = await remove(form.path, before, form.etag, form.base.name, () => go("/queues"));
+    const problem = await remove(form.path, form.base, form.etag, form.base.name, () => {
+      form.reset();
+      form.stop();
+      return go("/queues");
+    });
+    // It shows what somebody else changed, so that one can decide anew.
+    if (problem?.status === 412) void form.load();
     if (problem) void ask({ title: sentence(problem), text: problem.detail, action: t("close") });
   }
 }
 customElements.define("off-queue", QueuePage);
 
 const PATHS = ["name", "parent", "in_call_sms", "language", "inbound_numbers", "outbound_numbers", "default_outbound"];
-
-/** @param {Api.Queue[]} queues @param {string} id */
-function ancestors(queues, id) {
-  /** @type {Api.Queue[]} */
-  const found = [];
-  let parent = queues.find((queue) => queue.id === id)?.parent;
-  while (parent && found.length < 20) {
-    const queue = queues.find((other) => other.id === parent);
-    if (!queue) break;
-    found.unshift(queue);
-    parent = queue.parent;
-  }
-  return found;
-}
-
-/** A queue and all below it: none of them can be its parent. @param {Api.Queue[]} queues @param {string} id @returns {string[]} */
-function descendants(queues, id) {
-  return [id, ...queues.filter(({ parent }) => parent === id).flatMap((queue) => descendants(queues, queue.id))];
-}
-
-/** @param {Api.LanguageItem[]} languages @param {string | null} own @param {string} inherit @returns {Array<[string, string]>} */
-function languageOptions(languages, own, inherit) {
-  const codes = new Set([...languages.map(({ code }) => code), ...(own ? [own] : []), "en", "it"]);
-  return [["", inherit], ...[...codes].sort().map((code) => /** @type {[string, string]} */ ([code, languageName(code)]))];
-}

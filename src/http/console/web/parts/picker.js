@@ -1,10 +1,14 @@
-// `<off-picker>`: chosen things as chips, and a list to add from. What cannot be taken is shown with the reason.
+// `<off-picker>`: chosen things as chips, and a list to add from. What cannot be taken is shown with the reason. Below it
+// what a queue can have: numbers, parents and languages.
 import { html, nothing } from "../vendor/lit.js";
-import { t, visible } from "../words/words.js";
+import { languageName, t, visible } from "../words/words.js";
 import { wrongLine, valueOf } from "./controls.js";
 import { Part, say } from "./element.js";
 
 /** @typedef {{ value: string, text: string, reason?: string | null }} Option the reason says why it cannot be taken */
+
+/** More options than a person looks through; typing finds the others. */
+const DRAWN = 100;
 
 /** Emits `choose` with the chosen values. */
 export class Picker extends Part {
@@ -31,7 +35,7 @@ export class Picker extends Part {
     this.options = [];
     /** @type {unknown} */
     this.hint = "";
-    /** @type {string | null} */
+    /** @type {unknown} */
     this.wrong = null;
     this.disabled = false;
     this.query = "";
@@ -42,7 +46,7 @@ export class Picker extends Part {
   get shown() {
     const query = this.query.toLowerCase().replace(/\s/g, "");
     const matches = (/** @type {Option} */ { value, text }) => `${value}${text}`.toLowerCase().replace(/\s/g, "").includes(query);
-    return this.options.filter((option) => !this.chosen.includes(option.value) && matches(option));
+    return this.options.filter((option) => !this.chosen.includes(option.value) && matches(option)).slice(0, DRAWN);
   }
 
   /** @param {Option | undefined} option */
@@ -107,17 +111,15 @@ export class Picker extends Part {
           this.active = 0;
           this.isOpen = true;
         }} />
-      <div class="options" role="listbox" id="${id}-list" aria-label=${this.label} ?hidden=${!this.isOpen || shown.length === 0}>${shown
-        .slice(0, 100)
-        .map(
-          (option, at) => html`<div role="option" id="${id}-${at}" aria-selected=${at === this.active ? "true" : "false"}
+      <div class="options" role="listbox" id="${id}-list" aria-label=${this.label} ?hidden=${!this.isOpen || shown.length === 0}>${shown.map(
+        (option, at) => html`<div role="option" id="${id}-${at}" aria-selected=${at === this.active ? "true" : "false"}
             aria-disabled=${option.reason ? "true" : nothing}
           @mousedown=${(/** @type {Event} */ event) => {
             event.preventDefault();
             this.add(option);
           }}>
           <span>${visible(option.text)}</span>${option.reason ? html`<span class="meta">${option.reason}</span>` : nothing}</div>`,
-        )}</div>
+      )}</div>
       ${this.isOpen && shown.length === 0 ? html`<p class="options meta">${t("picker.none")}</p>` : nothing}</div>
       ${wrongLine(id, this.wrong)}${this.hint ? html`<p class="meta">${this.hint}</p>` : nothing}
     </div>`;
@@ -128,14 +130,41 @@ customElements.define("off-picker", Picker);
 /**
  * Why a number cannot be taken by a queue; null if it can (R18, R19, R21, R27, R31).
  * @param {Api.Number} number @param {"inbound" | "outbound"} role @param {string} queue @param {(id: string) => string} nameOf
+ * @param {string[]} own outbound numbers of the queue as they would be set
  */
-export function whyNot(number, role, queue, nameOf) {
+export function whyNot(number, role, queue, nameOf, own) {
   if (number.purpose === "chat") return t("picker.chat");
   if (number.global_outbound) return t("picker.global");
   if (number.verification.state !== "verified") return t(number.verification.state === "failed" ? "picker.failed" : "picker.unverified");
   const { inbound, outbound } = number.queues;
   if (role === "inbound" && inbound && inbound !== queue) return t("picker.taken", { queue: nameOf(inbound) });
-  const holders = outbound.filter((id) => id !== queue);
+  // Where this queue has it as outbound only, it is free once it is taken out there.
+  const holders = outbound.filter((id) => id !== queue || own.includes(number.number));
   if (role === "inbound" && !inbound && holders.length > 0) return t("picker.outbound_only", { queue: holders.map(nameOf).join(", ") });
   return null;
+}
+
+/** The queues above one, the uppermost first. @param {Api.Queue[]} queues @param {string} id */
+export function ancestors(queues, id) {
+  /** @type {Api.Queue[]} */
+  const found = [];
+  let parent = queues.find((queue) => queue.id === id)?.parent;
+  while (parent && found.length < 20) {
+    const queue = queues.find((other) => other.id === parent);
+    if (!queue) break;
+    found.unshift(queue);
+    parent = queue.parent;
+  }
+  return found;
+}
+
+/** A queue and all below it: none of them can be its parent. @param {Api.Queue[]} queues @param {string} id @returns {string[]} */
+export function descendants(queues, id) {
+  return [id, ...queues.filter(({ parent }) => parent === id).flatMap((queue) => descendants(queues, queue.id))];
+}
+
+/** The languages that a queue can have. @param {Api.LanguageItem[]} languages @param {string | null} own @param {string} inherit @returns {Array<[string, string]>} */
+export function languageOptions(languages, own, inherit) {
+  const codes = new Set([...languages.map(({ code }) => code), ...(own ? [own] : []), "en", "it"]);
+  return [["", inherit], ...[...codes].sort().map((code) => /** @type {[string, string]} */ ([code, languageName(code)]))];
 }
