@@ -36,11 +36,18 @@ test("r15 r25 numbers are found from the settings and all can be selected", asyn
   await page.getByRole("button", { name: "Verify (0)" }).and(page.locator(":disabled")).waitFor();
   await page.getByLabel("Filter").fill("Line 10");
   await row(MISSING).waitFor({ state: "detached" });
-  await page.getByLabel("Select all shown").check();
+  const all = page.getByRole("checkbox", { name: "Select all shown" });
+  await all.check();
   await page.getByRole("button", { name: "Verify (3)" }).waitFor();
   await page.getByLabel("Filter").fill("");
-  await page.getByLabel("Select all shown").check();
+  // Where the table is cards, whose heads are not seen, it stands above them.
+  const size = page.viewportSize() ?? { width: 1360, height: 800 };
+  await page.setViewportSize({ width: 600, height: 800 });
+  await all.check();
   await page.getByRole("button", { name: "Verify (4)" }).waitFor();
+  await page.setViewportSize(size);
+  await page.getByRole("columnheader").and(page.locator(":has(input)")).waitFor();
+  assert.ok(await all.isChecked());
 });
 
 test("r29 r30 r32 all are verified at once and one fails with the reason in its row", async () => {
@@ -52,6 +59,13 @@ test("r29 r30 r32 all are verified at once and one fails with the reason in its 
     await route.fulfill({ response });
   });
   await page.getByRole("button", { name: "Verify (4)" }).click();
+  const question = page.locator("dialog[open]", { hasText: "Verify 4 numbers?" });
+  await question.getByText("Their carriers are asked").waitFor();
+  await page.keyboard.press("Escape");
+  await question.waitFor({ state: "detached" });
+  assert.equal(await page.getByText("asking the carrier").count(), 0);
+  await page.getByRole("button", { name: "Verify (4)" }).click();
+  await question.getByRole("button", { name: "Verify", exact: true }).click();
   // Each row shows that the carrier is being asked.
   for (const number of [...OURS, MISSING]) await row(number).getByText("asking the carrier").waitFor();
   // Then each settles by itself, without waiting for the answer to the whole.

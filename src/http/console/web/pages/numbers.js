@@ -6,7 +6,7 @@ import { all, asProblem, get, path, request, unique } from "../live/api.js";
 import { readNumber, showNumber } from "../live/e164.js";
 import { live } from "../live/stream.js";
 import { field } from "../parts/controls.js";
-import { dialog, toast } from "../parts/dialog.js";
+import { ask, dialog, toast } from "../parts/dialog.js";
 import { Loaded, Part, say } from "../parts/element.js";
 import { badge, copyButton, empty, phoneNumber, problemBar, row, shown, strange, table, when } from "../parts/small.js";
 import { amount, duration, t } from "../words/words.js";
@@ -93,6 +93,13 @@ class Numbers extends Part {
     );
   }
 
+  /** Cannot be undone, so several numbers are asked about first; a single one is named by its button. @param {string[]} numbers */
+  async verifyChosen(numbers) {
+    const n = numbers.length;
+    if (n === 1 || (await ask({ title: t("verify.title", { n }), text: t("verify.text"), action: t("verify") })))
+      await this.verify(numbers);
+  }
+
   /** @param {string[]} numbers */
   async verify(numbers) {
     this.problem = null;
@@ -167,10 +174,11 @@ class Numbers extends Part {
         ${
           this.canChange
             ? html`<span class="row end">
+          <span class="cards-only">${this.selectAll(visible, t("numbers.select_all"))}</span>
           <button type="button" class="b" ?disabled=${unverified.length === 0}
             @click=${() => (this.chosen = new Set(unverified))}>${t("numbers.select_unverified")}</button>
           <button type="button" class="b" ?disabled=${chosen.length === 0}
-            @click=${() => void this.verify(chosen)}>${t("verify")} (${chosen.length})</button>
+            @click=${() => void this.verifyChosen(chosen)}>${t("verify")} (${chosen.length})</button>
           <button type="button" class="b p" @click=${() => (this.open = { does: "add" })}>${t("numbers.add")}</button></span>`
             : nothing
         }
@@ -212,7 +220,6 @@ class Numbers extends Part {
 
   /** @param {Api.Number[]} numbers @param {Data} data */
   rows(numbers, data) {
-    const every = numbers.length > 0 && numbers.every(({ number }) => this.chosen.has(number));
     const heads = [
       t("number"),
       t("number.label"),
@@ -224,13 +231,7 @@ class Numbers extends Part {
       t("number.lane"),
       "",
     ];
-    const first = this.canChange
-      ? [
-          html`<label class="check"><input type="checkbox" .checked=${every}
-            @change=${() => (this.chosen = every ? new Set() : new Set(numbers.map(({ number }) => number)))} /><span
-            class="hide">${t("numbers.select_all")}</span></label>`,
-        ]
-      : [];
+    const first = this.canChange ? [this.selectAll(numbers, html`<span class="hide">${t("numbers.select_all")}</span>`)] : [];
     const rows = repeat(
       numbers,
       ({ number }) => number,
@@ -246,7 +247,7 @@ class Numbers extends Part {
         const cells = [
           [
             heads[0],
-            html`${phoneNumber(number.number)} ${number.global_outbound ? badge("", "", t("number.global")) : nothing}${number.purpose === "chat" ? badge("", "", t("number.chat")) : nothing}`,
+            html`${phoneNumber(number.number, true)} ${number.global_outbound ? badge("", "", t("number.global")) : nothing}${number.purpose === "chat" ? badge("", "", t("number.chat")) : nothing}`,
           ],
           [heads[1], html`<span class="label" dir="auto">${strange(number.label)}</span> <span class="meta">${number.account}</span>`],
           [heads[2], this.status(number)],
@@ -276,6 +277,13 @@ class Numbers extends Part {
       [...first, ...heads.slice(0, -1), html`<span class="hide">${t("acts")}</span>`],
       /** @type {any} */ (rows),
     );
+  }
+
+  /** In the head of the table, or above the cards, which have none. @param {Api.Number[]} numbers @param {unknown} label */
+  selectAll(numbers, label) {
+    const every = numbers.length > 0 && numbers.every(({ number }) => this.chosen.has(number));
+    return html`<label class="check"><input type="checkbox" .checked=${every}
+      @change=${() => (this.chosen = every ? new Set() : new Set(numbers.map(({ number }) => number)))} />${label}</label>`;
   }
 
   /** @param {string} number */
