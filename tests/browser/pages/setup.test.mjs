@@ -162,6 +162,7 @@ test(
     async ({ page, gateway }) => {
       await page.getByRole("button", { name: "Select all unverified" }).click();
       await page.getByRole("button", { name: "Verify (2)" }).click();
+      await page.locator("dialog[open]").getByRole("button", { name: "Verify", exact: true }).click();
       const row = (/** @type {string} */ text) => page.locator("tr", { hasText: text });
       await row("Pool 2").getByText("Verified for SMS messaging only").waitFor();
       await row("Old").getByText("Failed").waitFor();
@@ -244,6 +245,12 @@ test(
       await options.filter({ hasText: "Second" }).click();
       await page.getByRole("button", { name: "Set", exact: true }).click();
       await until(() => gateway.docs.get("/v1/queues/billing").inbound_numbers.length === 2, "the queue has both");
+      // Of very many numbers the first are drawn, and the keys stay within those.
+      const field = page.getByLabel("Inbound numbers", { exact: true }).first();
+      await field.fill(" ");
+      await field.press("ArrowUp");
+      assert.equal(await options.count(), 100);
+      assert.equal(await options.last().getAttribute("id"), await field.getAttribute("aria-activedescendant"));
     },
     {
       path: "/queues/billing",
@@ -256,6 +263,7 @@ test(
         ])) {
           gateway.docs.set(`/v1/numbers/+1206555${digits}`, { ...usual, ...more });
         }
+        for (let n = 0; n < 120; n += 1) gateway.docs.set(`/v1/numbers/+1206555${7000 + n}`, { ...usual, label: `Line ${n}` });
       },
     },
   ),
@@ -274,8 +282,16 @@ test(
           : null;
       await page.getByLabel("Name").fill("Billing, new");
       await page.getByRole("button", { name: "Set", exact: true }).click();
-      await page.locator("#queue-inbound-wrong", { hasText: detail }).waitFor();
+      const wrong = page.locator("#queue-inbound-wrong");
+      await wrong.waitFor();
+      assert.equal(await wrong.innerText(), `! ${detail}`);
       assert.equal(await page.getByLabel("Name").inputValue(), "Billing, new");
+      await page.evaluate(async () => {
+        const source = document.querySelector("script[type=module]")?.getAttribute("src") ?? "";
+        (await import(source.replace("app/main.js", "words/words.js"))).setLanguage("it");
+      });
+      await wrong.getByText("Il numero è in entrata di un'altra coda; può esserlo di una sola.").waitFor();
+      assert.equal(await wrong.locator(".meta[lang=en]").innerText(), detail);
     },
     { path: "/queues/billing" },
   ),
@@ -317,7 +333,13 @@ test(
       await page.getByLabel("Code").fill("fr");
       await page.locator("dialog").getByRole("button", { name: "Add a language" }).click();
       await page.getByText("Agents see nothing here in French").waitFor();
+      gateway.instead = ({ method }) => (method === "PUT" ? problem(503, "overloaded", "busy") : null);
       await page.getByRole("button", { name: "Copy from English" }).click();
+      await page.locator(".bar.bad", { hasText: "busy" }).waitFor();
+      assert.equal(await page.getByText("Copied.").count(), 0);
+      gateway.instead = null;
+      await page.getByRole("button", { name: "Copy from English" }).click();
+      await page.getByText("Copied. Translate the texts now.").waitFor();
       await until(() => gateway.docs.has("/v1/presets/fr/welcome"), "copied");
     },
     { path: "/presets" },
@@ -354,6 +376,30 @@ test(
       await dialog.getByRole("button", { name: "Remove", exact: true }).click();
       await page.getByText("Nobody has opted out").waitFor();
       assert.equal(gateway.seen.find(({ method }) => method === "DELETE")?.query.get("reason"), "asked on the phone");
+
+      // Of many more a page is shown, and what else was asked for stays whatever happens.
+      for (let n = 0; n < 150; n += 1) {
+        const number = `+1206555${2000 + n}`;
+        gateway.optOuts.set(number, { number, everywhere: true, our_numbers: [], since: "2026-11-28T08:00:00.000Z", by: "keyword" });
+      }
+      const rows = page.locator("tbody tr");
+      const happens = () => gateway.emit("contact.opted_out", { number: "+12065552000" });
+      happens();
+      await until(async () => (await rows.count()) === 100, "a page of them");
+      gateway.instead = ({ path }) => (path === "/v1/opt-outs" ? problem(400, "cursor_invalid", "read it anew") : null);
+      await page.getByRole("button", { name: "Show more" }).click();
+      await page.locator(".bar.bad", { hasText: "read it anew" }).waitFor();
+      assert.equal(await rows.count(), 100);
+      gateway.instead = null;
+      await page.getByRole("button", { name: "Show more" }).click();
+      await until(async () => (await rows.count()) === 150, "all of them");
+      const asked = gateway.seen.length;
+      gateway.optOuts.delete("+12065552149");
+      happens();
+      await until(async () => (await rows.count()) === 149, "all but one");
+      assert.ok(gateway.seen.length > asked);
+      await page.keyboard.press("j");
+      assert.equal(await page.evaluate("document.activeElement.textContent"), "+1 206 555 2000");
     },
     { path: "/opt-outs" },
   ),

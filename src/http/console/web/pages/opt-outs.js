@@ -1,24 +1,29 @@
 // `/opt-outs`: who must not be texted. Removing one is a person's responsibility, and cannot be undone (A46).
 import { html, nothing, repeat } from "../vendor/lit.js";
-import { query, setQuery } from "../app/routes.js";
+import { guard, query, setQuery } from "../app/routes.js";
 import { session } from "../app/session.js";
 import { asProblem, get, path, request } from "../live/api.js";
 import { readNumber, showNumber } from "../live/e164.js";
 import { live } from "../live/stream.js";
 import { field } from "../parts/controls.js";
-import { dialog, toast } from "../parts/dialog.js";
+import { dialog, shutDialog, toast } from "../parts/dialog.js";
 import { Loaded, Part } from "../parts/element.js";
 import { empty, phoneNumber, problemBar, row, shown, table, when } from "../parts/small.js";
 import { t, word } from "../words/words.js";
 
+const PAGE = 100;
+
 class OptOuts extends Part {
-  static properties = { open: { state: true }, problem: { state: true }, search: { state: true } };
+  static properties = { open: { state: true }, problem: { state: true }, search: { state: true }, busy: { state: true } };
 
   constructor() {
     super();
     this.search = query("number");
     /** @type {Loaded<{ items: Api.PersonOptOut[], next: string | null }>} */
-    this.list = new Loaded(this, () => this.page(""));
+    this.list = new Loaded(this, () => this.load());
+    /** How many are shown. Whatever changes, so many are looked at again. */
+    this.wanted = PAGE;
+    this.busy = false;
     /** @type {{ does: "add" } | { does: "remove", person: Api.PersonOptOut } | null} */
     this.open = null;
     /** @type {import("../live/api.js").Problem | null} */
@@ -32,24 +37,41 @@ class OptOuts extends Part {
   /** @override */
   connected() {
     void this.list.again();
+    this.unguard = guard(() => this.isDirty);
     this.hear(live, "reset", () => void this.list.again());
     this.hear(live, "event", ({ detail }) => detail.type.startsWith("contact.") && void this.list.again());
   }
 
-  /** @param {string} cursor */
-  async page(cursor) {
+  /** @override */
+  disconnectedCallback() {
+    super.disconnectedCallback();
+    this.unguard?.();
+  }
+
+  get isDirty() {
+    return !!this.open && `${this.number}${this.reason}${this.digits}`.trim() !== "";
+  }
+
+  async load() {
     const { number } = readNumber(this.search);
-    const params = new URLSearchParams({ limit: "100", ...(number ? { number } : {}), ...(cursor ? { cursor } : {}) });
-    const { data } = await get(`/v1/opt-outs?${params}`);
-    return { items: data.items ?? [], next: data.next_cursor ?? null };
+    /** @type {Api.PersonOptOut[]} */
+    const items = [];
+    let next = "";
+    do {
+      const limit = String(Math.min(this.wanted - items.length, 500));
+      const params = new URLSearchParams({ limit, ...(number ? { number } : {}), ...(next ? { cursor: next } : {}) });
+      const { data } = await get(`/v1/opt-outs?${params}`);
+      items.push(...(data.items ?? []));
+      next = data.next_cursor ?? "";
+    } while (next && items.length < this.wanted);
+    return { items, next: next || null };
   }
 
   async more() {
-    const list = this.list.data;
-    if (!list?.next) return;
-    const page = await this.page(list.next).catch(() => null);
-    if (page) Object.assign(list, { items: [...list.items, ...page.items], next: page.next });
-    this.requestUpdate();
+    this.wanted = (this.list.data?.items.length ?? 0) + PAGE;
+    this.busy = true;
+    await this.list.again();
+    this.busy = false;
   }
 
   /** @override */
@@ -71,6 +93,7 @@ class OptOuts extends Part {
           input: (value) => {
             this.search = value;
             setQuery({ number: value });
+            this.wanted = PAGE;
             if (!value.trim() || readNumber(value).number) void this.list.again();
           },
         })}</div></div>
@@ -81,6 +104,7 @@ class OptOuts extends Part {
               this.open.does === "add" ? t("opt_outs.add") : t("opt_outs.remove_title", { number: showNumber(this.open.person.number) }),
               () => this.form(),
               () => (this.open = null),
+              { isDirty: () => this.isDirty },
             )
           : nothing
       }`;
@@ -101,7 +125,7 @@ class OptOuts extends Part {
       ({ number }) => number,
       (person) =>
         row([
-          [heads[0], phoneNumber(person.number)],
+          [heads[0], phoneNumber(person.number, true)],
           [
             heads[1],
             person.everywhere ? t("opt_outs.everywhere") : html`<span class="num">${person.our_numbers.map(showNumber).join(", ")}</span>`,
@@ -128,7 +152,7 @@ class OptOuts extends Part {
       /** @type {any} */ (rows),
     )}${
       next
-        ? html`<button type="button" class="b"
+        ? html`<button type="button" class="b" ?disabled=${this.busy}
       @click=${this.more}>${t("more")}</button>`
         : nothing
     }`;
@@ -141,7 +165,6 @@ class OptOuts extends Part {
       Object.assign(this, values);
       this.requestUpdate();
     };
-    const shut = () => (this.open = null);
     const reason = field({
       id: "opt-out-reason",
       label: t("reason"),
@@ -165,7 +188,7 @@ class OptOuts extends Part {
           hint: t("number.hint"),
           input: (number) => set({ number, wrong: "" }),
         })}${reason}
-        <footer><button type="button" class="b" @click=${shut}>${t("cancel")}</button><button
+        <footer><button type="button" class="b" @click=${shutDialog}>${t("cancel")}</button><button
           class="b p">${t("opt_outs.add")}</button></footer></form>`;
     }
     const last = open.person.number.slice(-4);
@@ -180,7 +203,7 @@ class OptOuts extends Part {
         required: true,
         input: (digits) => set({ digits }),
       })}
-      <footer><button type="button" class="b" @click=${shut}>${t("cancel")}</button><button class="b d"
+      <footer><button type="button" class="b" @click=${shutDialog}>${t("cancel")}</button><button class="b d"
         ?disabled=${this.digits.trim() !== last || !this.reason.trim()}>${t("opt_outs.remove")}</button></footer></form>`;
   }
 
