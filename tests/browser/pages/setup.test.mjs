@@ -51,6 +51,14 @@ test(
     const session = card(page, "In-call SMS session");
     await session.getByLabel("Agents may send only these messages").check();
     await session.getByText("Without effect while agents may send only preset messages.").waitFor();
+    const types = card(page, "Limits of use").getByLabel("Types of calls");
+    const before = await types.inputValue();
+    await types.press("End");
+    await types.pressSequentially(", web");
+    assert.equal(await types.inputValue(), `${before}, web`);
+    await card(page, "Limits of use").getByRole("button", { name: "Discard changes" }).click();
+    assert.equal(await types.inputValue(), before);
+    await session.getByLabel("Agents may send only these messages").focus();
     await page.keyboard.press("Control+s");
     await until(() => gateway.docs.get("/v1/settings").presets_only === true, "presets only");
   }, SETTINGS),
@@ -144,9 +152,17 @@ test(
       await dialog.getByLabel("Number", { exact: true }).fill("0039 347 123 4567");
       await dialog.getByText("+39 347 123 4567").waitFor();
       assert.equal(await dialog.getByLabel("Set as the global outbound number").isChecked(), false);
+      // The label of the next one, which is typed before the answer comes, stays.
+      gateway.instead = async ({ method }) => {
+        if (method === "PUT") await dialog.getByLabel("Label").fill("Next");
+        return null;
+      };
       await dialog.getByRole("button", { name: "Add another" }).click();
       await until(() => gateway.docs.has("/v1/numbers/+393471234567"), "the number");
       await until(async () => (await dialog.getByLabel("Number", { exact: true }).inputValue()) === "", "an empty form");
+      gateway.instead = null;
+      assert.equal(gateway.docs.get("/v1/numbers/+393471234567").label, "Pool 3");
+      assert.equal(await dialog.getByLabel("Label").inputValue(), "Next");
       await dialog.getByLabel("Number", { exact: true }).fill("+1 206 555 0100");
       await dialog.getByLabel("Label").fill("Again");
       await dialog.getByRole("button", { name: "Add a number" }).click();
@@ -323,9 +339,17 @@ test(
       await dialog.getByLabel("Label").fill("Attendere");
       await dialog.getByLabel("Content").fill("a".repeat(161));
       await dialog.getByText("2 segments: most phones get it in parts").waitFor();
+      // The label of the next one, which is typed before the answer comes, stays.
+      gateway.instead = async ({ method }) => {
+        if (method === "PUT") await dialog.getByLabel("Label").fill("Next");
+        return null;
+      };
       await dialog.getByRole("button", { name: "Save" }).click();
       await until(() => gateway.docs.get("/v1/presets/it/attendere")?.text.length === 161, "saved");
-      await until(async () => (await dialog.getByLabel("Label").inputValue()) === "", "an empty form");
+      await until(async () => (await dialog.getByLabel("Content").inputValue()) === "", "an empty form");
+      gateway.instead = null;
+      assert.equal(await dialog.getByLabel("Label").inputValue(), "Next");
+      await dialog.getByLabel("Label").fill("");
       await dialog.getByRole("button", { name: "Close" }).click();
       await page.getByRole("button", { name: "Move up: Attendere" }).click();
       await until(() => gateway.docs.get("/v1/presets/it/attendere").position === 1, "moved");

@@ -51,6 +51,11 @@ test("r15 r16 r62 a number is activated and a queue answers on it", async () => 
   await press("Enter");
   await page.locator("#queue-id-wrong", { hasText: "Da questo nome non si ricava un id: scrivine uno." }).waitFor();
   assert.equal(await page.evaluate("document.activeElement.id"), "queue-id");
+  await press("Escape");
+  await page.getByRole("heading", { name: "Uscire senza salvare?" }).waitFor();
+  await press("Enter");
+  await until(() => page.evaluate("document.activeElement.closest('dialog')?.querySelector('#queue-id') !== null"), "the form again");
+  await page.locator("#queue-id").focus();
   await press("Shift+Tab");
   await press("Control+a");
   await type("Assistenza");

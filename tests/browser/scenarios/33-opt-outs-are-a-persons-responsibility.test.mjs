@@ -24,6 +24,17 @@ test("a46 a72 a named person adds and removes an opt out with a reason", async (
   await dialog.getByLabel("Reason").fill("asked by letter");
   await dialog.getByRole("button", { name: "Add an opt-out" }).click();
   await dialog.getByText("The country code is missing").waitFor();
+  const stay = async () => {
+    await page.getByRole("heading", { name: "Leave without saving?" }).waitFor();
+    await dialog.last().getByRole("button", { name: "Cancel" }).click();
+    assert.equal(await dialog.getByLabel("Reason").inputValue(), "asked by letter");
+  };
+  await dialog.getByRole("button", { name: "Cancel" }).click();
+  await stay();
+  await page.keyboard.press("Control+k");
+  await page.getByLabel("Find number, call, page").last().fill("Queues");
+  await page.keyboard.press("Enter");
+  await stay();
   await dialog.getByLabel("Number").fill("+1 (206) 555-0142");
   await page.keyboard.press("Enter");
   await row(page, "+1 206 555 0142").getByText("by an administrator").waitFor();

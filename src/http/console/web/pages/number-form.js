@@ -251,16 +251,15 @@ class NumberAct extends Part {
 
   async act() {
     if (!this.number) return;
-    const { number, label, account, purpose, global_outbound, limits } = this.number;
+    const { number } = this.number;
     const where = path("numbers", number);
     try {
       if (this.does === "suspend") {
         const until = this.until ? { until: new Date(this.until).toISOString() } : {};
         await request("POST", `${where}/suspend`, { body: { reason: this.reason, ...until }, key: unique() });
       } else {
-        const { etag } = await get(where);
-        const before = { label, account, purpose, global_outbound, limits };
-        this.problem = await remove(where, before, etag, showNumber(number), () => this.emit("saved"));
+        const { data, etag } = await get(where);
+        this.problem = await remove(where, data, etag, showNumber(number), () => this.emit("saved"));
         if (this.problem) return;
       }
       this.emit("saved");
