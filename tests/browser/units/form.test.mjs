@@ -225,3 +225,23 @@ test("a refusal keeps what was written and stands at its field", async () => {
   form.set("inbound_numbers", []);
   assert.equal(form.problem, null, "it was about what stood there before");
 });
+
+test("a refusal of one card is of that card, whatever becomes of another", async () => {
+  const there = gateway(base);
+  const form = new Form("/v1/settings");
+  await form.load();
+  form.set("closing.texts.en", "Goodbye");
+  form.set("in_call_sms", false);
+  const works = globalThis.fetch;
+  globalThis.fetch = async () => new Response(JSON.stringify({ code: "text_too_long", detail: "shorter" }), { status: 422 });
+  assert.equal(await form.save(["closing"]), null);
+  globalThis.fetch = works;
+  const codes = () => [["closing"], ["in_call_sms"]].map((under) => form.problemUnder(under)?.code ?? null);
+  assert.deepEqual(codes(), ["text_too_long", null]);
+  assert.ok(await form.save(["in_call_sms"]));
+  assert.deepEqual([codes(), there.doc.in_call_sms], [["text_too_long", null], false]);
+  form.reset(["in_call_sms"]);
+  assert.deepEqual(codes(), ["text_too_long", null]);
+  form.reset(["closing"]);
+  assert.equal(form.problem, null);
+});

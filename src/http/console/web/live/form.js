@@ -58,6 +58,8 @@ export class Form extends EventTarget {
   #draft = new Map();
   /** @type {import("./api.js").Problem | null} */
   problem = null;
+  /** The paths whose Set was refused; null where the problem is about all. @type {string[] | null} */
+  #refused = null;
   /** The paths that are being saved. @type {string[] | null} */
   saving = null;
   /** Who changed the resource since it was loaded, as far as the stream said. @type {string | null} */
@@ -90,6 +92,7 @@ export class Form extends EventTarget {
     } catch (thrown) {
       if (turn !== this.#turn) return;
       this.problem = asProblem(thrown);
+      this.#refused = null;
     }
     this.#lookAgain.after(this.problem);
     this.#changed();
@@ -157,7 +160,7 @@ export class Form extends EventTarget {
   /** @param {string[]} [under] */
   reset(under) {
     for (const path of this.#mine(under).keys()) this.#draft.delete(path);
-    this.problem = null;
+    if (this.problemUnder(under)) this.problem = null;
     this.#changed();
     this.#takeUp();
   }
@@ -170,6 +173,12 @@ export class Form extends EventTarget {
   /** @param {string[]} [under] */
   #mine(under) {
     return new Map([...this.#draft].filter(([path]) => within(path, under)));
+  }
+
+  /** The problem, unless it is about the Set of other paths. @param {string[]} [under] */
+  problemUnder(under) {
+    const others = this.#refused && under && !this.#refused.some((path) => under.includes(path));
+    return others ? null : this.problem;
   }
 
   /** What I and somebody else changed to different values. */
@@ -190,13 +199,14 @@ export class Form extends EventTarget {
   async save(under) {
     if (!this.base || this.saving || this.conflictsUnder(under).length > 0) return null;
     this.saving = under ?? [""];
-    this.problem = null;
+    if (this.problemUnder(under)) this.problem = null;
     this.#heard = null;
     this.#changed();
     try {
       return await this.#put(under);
     } catch (thrown) {
       this.problem = asProblem(thrown);
+      this.#refused = under ?? null;
       return null;
     } finally {
       this.saving = null;

@@ -18,7 +18,7 @@ export function setCard(form, { title, paths, content, canSet, under = nothing, 
   const concerns = form.conflictsUnder(paths);
   return html`<section class="card" data-form>
     <h2><span class=${dirty ? "dot" : ""}>${title}${dirty ? html`<span class="hide"> ${t("unsaved")}</span>` : nothing}</span></h2>
-    <div class="body">${content}${dirty ? saveTrouble(form, concerns) : nothing}</div>
+    <div class="body">${content}${dirty ? saveTrouble(form, concerns, form.problemUnder(paths)) : nothing}</div>
     <footer>${under}
       ${dirty ? html`<button type="button" class="b" ?disabled=${mine} @click=${() => form.reset(paths)}>${t("discard")}</button>` : nothing}
       <button type="button" class="b p" data-set ?disabled=${!dirty || !canSet || mine || concerns.length > 0}
@@ -27,8 +27,8 @@ export function setCard(form, { title, paths, content, canSet, under = nothing, 
   </section>`;
 }
 
-/** @param {Form} form @param {import("../live/form.js").Conflict[]} [conflicts] */
-export function saveTrouble(form, conflicts = form.conflicts) {
+/** @param {Form} form @param {import("../live/form.js").Conflict[]} [conflicts] @param {import("../live/api.js").Problem | null} [problem] */
+export function saveTrouble(form, conflicts = form.conflicts, problem = form.problem) {
   return html`
     ${
       form.changedBy && conflicts.length === 0
@@ -36,7 +36,7 @@ export function saveTrouble(form, conflicts = form.conflicts) {
       role="status">${t("changed_by", { who: form.changedBy })}</div>`
         : nothing
     }
-    ${problemBar(form.problem, form.path && !form.etag ? () => form.load() : null)}
+    ${problemBar(problem, form.path && !form.etag ? () => form.load() : null)}
     ${conflicts.map(
       (conflict) => html`<div class="bar warn" role="alert">
       <div class="stack tight fill">
@@ -131,7 +131,8 @@ export async function save(form, paths, after = () => form.load()) {
   const done = await form.save(paths);
   if (!done) {
     if (form.conflicts.length > 0) void askWho(form);
-    if (form.problem) say(sentence(form.problem));
+    const problem = form.problemUnder(paths);
+    if (problem) say(sentence(problem));
     return false;
   }
   toast(done.merged ? t("saved.merged") : t("saved"), {
