@@ -410,9 +410,9 @@ test(
       const happens = () => gateway.emit("contact.opted_out", { number: "+12065552000" });
       happens();
       await until(async () => (await rows.count()) === 100, "a page of them");
-      gateway.instead = ({ path }) => (path === "/v1/opt-outs" ? problem(400, "cursor_invalid", "read it anew") : null);
+      gateway.instead = ({ path }) => (path === "/v1/opt-outs" ? problem(400, "cursor_invalid", "read it again") : null);
       await page.getByRole("button", { name: "Show more" }).click();
-      await page.locator(".bar.bad", { hasText: "read it anew" }).waitFor();
+      await page.locator(".bar.bad", { hasText: "read it again" }).waitFor();
       assert.equal(await rows.count(), 100);
       gateway.instead = null;
       await page.getByRole("button", { name: "Show more" }).click();

@@ -126,7 +126,7 @@ test("a lost race of one card raises what both changed in another", async () => 
   assert.equal(there.doc.closing.texts.en, "Goodbye, and thank you");
 });
 
-test("what both changed is raised by a load too, and again once it is newer", async () => {
+test("what both changed is raised by a load too and again once it is newer", async () => {
   const there = gateway(base);
   const form = new Form("/v1/settings");
   await form.load();
@@ -144,7 +144,7 @@ test("what both changed is raised by a load too, and again once it is newer", as
   }
 });
 
-test("what is typed while a Set is under way stays, on top of what was sent", async () => {
+test("what is typed while a Set is under way stays on top of what was sent", async () => {
   const there = gateway(base);
   const form = new Form("/v1/settings");
   await form.load();
@@ -162,7 +162,7 @@ test("what is typed while a Set is under way stays, on top of what was sent", as
   assert.equal(there.doc.closing.texts.en, "Goodbye, and thank you");
 });
 
-test("a change heard of during a save is looked at after it, unless it is the save", async () => {
+test("a change heard of during a save is looked at after it unless it is the save", async () => {
   const there = gateway(base);
   const form = new Form("/v1/settings");
   await form.load();
@@ -226,7 +226,7 @@ test("a refusal keeps what was written and stands at its field", async () => {
   assert.equal(form.problem, null, "it was about what stood there before");
 });
 
-test("a refusal of one card is of that card, whatever becomes of another", async () => {
+test("a refusal of one card is of that card whatever becomes of another", async () => {
   const there = gateway(base);
   const form = new Form("/v1/settings");
   await form.load();

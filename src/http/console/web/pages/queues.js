@@ -387,7 +387,7 @@ class QueuePage extends Part {
       form.stop();
       return go("/queues");
     });
-    // It shows what somebody else changed, so that one can decide anew.
+    // It shows what somebody else changed, so that one can decide again.
     if (problem?.status === 412) void form.load();
     if (problem) void ask({ title: sentence(problem), text: problem.detail, action: t("close") });
   }
