@@ -365,6 +365,12 @@ test(
       await page.getByRole("button", { name: "Copy from English" }).click();
       await page.getByText("Copied. Translate the texts now.").waitFor();
       await until(() => gateway.docs.has("/v1/presets/fr/welcome"), "copied");
+      // Who may only read moves through the rows all the same.
+      gateway.me.scopes = ["read"];
+      await page.reload();
+      await page.locator("bdi[data-row]").first().waitFor();
+      await page.keyboard.press("j");
+      assert.equal(await page.evaluate("document.activeElement === document.querySelector('bdi[data-row]')"), true);
     },
     { path: "/presets" },
   ),
