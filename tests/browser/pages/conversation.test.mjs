@@ -38,8 +38,12 @@ test(
     await page.getByRole("button", { name: "Welcome" }).click();
     await under(page, "Delivered").waitFor();
     await page.getByRole("button", { name: "Hang up" }).click();
+    await page
+      .locator("dialog[open]", { hasText: "the closing message goes to the caller" })
+      .getByRole("button", { name: "Hang up" })
+      .click();
     await page.getByText("Call ended: texts are closed.").waitFor();
-    assert.equal(await page.locator("off-composer").count(), 0);
+    assert.equal(await page.locator("off-composer textarea, off-composer .chip").count(), 0);
     await page.locator("off-phone .m.i", { hasText: "This conversation has ended" }).waitFor();
     await page.fill("#phone-text", "secret late words");
     await page.keyboard.press("Enter");
@@ -118,6 +122,43 @@ test(
       assert.equal(await page.inputValue("off-composer textarea"), `Text of ${code}`);
       assert.deepEqual(await bubbles(page), []);
     }
+  }, CALL),
+);
+
+test(
+  "a text that is refused after its page was left, or with the call, is not lost",
+  world(async ({ page, gateway }) => {
+    /** @type {Array<() => void>} */
+    const opens = [];
+    gateway.instead = async (request) => {
+      if (request.method !== "POST" || !request.path.endsWith("/messages")) return null;
+      await new Promise((resolve) => opens.push(() => resolve(null)));
+      return problem(503, "draining");
+    };
+    await write(page, "Refused while away");
+    await until(() => opens.length === 1, "the text is under way");
+    await page.getByRole("link", { name: "Conversations" }).click();
+    await page.locator("table").waitFor();
+    const answered = page.waitForResponse((response) => response.status() === 503);
+    opens[0]();
+    await answered;
+    await page.locator("a[data-row]").click();
+    await page.locator("off-composer [role=alert]", { hasText: "The gateway is stopping" }).waitFor();
+    assert.equal(await page.inputValue("off-composer textarea"), "Refused while away");
+
+    // The call ends while another try is under way.
+    await page.keyboard.press("Escape");
+    await page.getByRole("button", { name: "Send" }).click();
+    await until(() => opens.length === 2, "it is under way again");
+    const { answer } = await import("../fake/routes.mjs");
+    const end = { method: "POST", path: "/v1/calls/c-1/end", query: new URLSearchParams(), headers: {}, body: { reason: "x" } };
+    await answer(gateway, end);
+    await page.locator("off-composer", { hasText: "Call ended: texts are closed." }).waitFor();
+    opens[1]();
+    const unsent = page.locator("off-composer .bar.bad", { hasText: "Refused while away" });
+    await unsent.waitFor();
+    assert.match(await unsent.innerText(), /^Not sent\. The gateway is stopping/);
+    await unsent.getByRole("button", { name: "Copy" }).waitFor();
   }, CALL),
 );
 

@@ -37,6 +37,9 @@ test(
     await page.evaluate("document.activeElement.blur()");
     await tabTo(page, /^Hang up$/);
     await page.keyboard.press("Enter");
+    await page.locator("dialog[open]", { hasText: "Hang up?" }).waitFor();
+    await tabTo(page, /^Hang up$/);
+    await page.keyboard.press("Enter");
     await page.getByText("Call ended: texts are closed.").waitFor();
   }),
 );
@@ -121,6 +124,14 @@ test(
       await page.waitForSelector("off-composer textarea");
       gateway.receive("+12065550142", { to: "+12065550100", text: "Are you there?" });
       await said.filter({ hasText: "Caller: Are you there?" }).waitFor({ state: "attached" });
+      // What comes together is said together, and a photo has no words.
+      await page.evaluate(`(async () => {
+        const { say } = await import(new URL("../parts/element.js", document.querySelector("script[type=module]").src).href);
+        say("one"); say("two");
+      })()`);
+      await said.filter({ hasText: /^one\. two$/ }).waitFor({ state: "attached" });
+      gateway.receive("+12065550142", { to: "+12065550100", text: "", photos: 1 });
+      await said.filter({ hasText: "Caller: 1 photo or video" }).waitFor({ state: "attached" });
       await page.fill("off-composer textarea", "a".repeat(150));
       await page.waitForTimeout(1_300);
       assert.ok(!(await said.textContent())?.includes("segment"));

@@ -63,6 +63,13 @@ test("r2 r3 r12 r13 a text and a photo from the phone stand in the conversation"
   await page.fill("#phone-text", "It shows <b>7</b>");
   await page.keyboard.press("Enter");
   await talk().locator(".m.i", { hasText: "It shows <b>7</b>" }).waitFor();
+  await talk()
+    .locator(".m.i", { hasText: "It shows" })
+    .locator("xpath=following-sibling::li[1]")
+    .getByRole("button", { name: "Why?" })
+    .click();
+  await page.locator("dialog[open]").getByText("received").first().waitFor();
+  await page.keyboard.press("Escape");
   await page.locator("off-phone").getByRole("button", { name: "Photo", exact: true }).click();
   const photo = talk().locator("img");
   await photo.waitFor();
@@ -77,6 +84,8 @@ test("r2 r3 r12 r13 a text and a photo from the phone stand in the conversation"
 test("r51 r52 r53 r56 r60 a hang up closes the texts and nothing late is shown", async () => {
   const { body: settings } = await world.platform("GET", "/v1/settings");
   await page.getByRole("button", { name: "Hang up" }).click();
+  const question = page.locator("dialog[open]", { hasText: "the closing message goes to the caller" });
+  await question.getByRole("button", { name: "Hang up" }).click();
   await page.getByText("Call ended: texts are closed.").waitFor();
   await onPhone(settings.closing.texts.en).waitFor();
   assert.equal(await page.locator("off-composer textarea, off-composer .chip").count(), 0);

@@ -101,6 +101,9 @@ test("a call by the keyboard alone has the focus in sight at each stop", async (
   await page.locator("off-conversation .m.i", { hasText: "An answer" }).waitFor();
   for (let stops = 0; stops < 80 && !/^Hang up$/.test((await focused()).name); stops += 1) await page.keyboard.press("Shift+Tab");
   await page.keyboard.press("Enter");
+  await page.locator("dialog[open]", { hasText: "Hang up?" }).waitFor();
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("Enter");
   await page.getByText("Call ended: texts are closed.").waitFor();
 });
 

@@ -108,6 +108,85 @@ test("key and text survive a reload", async () => {
   assert.deepEqual([second.seen.actions, second.kept.items.size], [["send", "unknown", "accepted"], 0]);
 });
 
+/** An outbox whose answers are given by hand. @param {ReturnType<typeof storage>} kept */
+function slow(kept) {
+  /** @type {Array<(answer: Problem | object) => void>} */
+  const answers = [];
+  const found = outbox([], kept);
+  found.box.post = () =>
+    new Promise((resolve, reject) =>
+      answers.push((answer) => (answer instanceof Problem ? reject(answer) : resolve(/** @type {any} */ ({ data: answer })))),
+    );
+  return { ...found, answers };
+}
+const soon = () => new Promise((resolve) => setTimeout(resolve, 5));
+
+test("a text that is refused after its page was left comes back to the next", async () => {
+  const kept = storage();
+  const first = slow(kept);
+  const sent = first.box.send({ text: "Hi" }, shown);
+  first.box.stop();
+  first.answers[0](new Problem(403, { code: "opted_out" }));
+  await sent;
+  assert.deepEqual(first.seen.back, [], "nobody looks there any more");
+  const second = outbox([], kept);
+  second.box.resume();
+  assert.equal(second.seen.back.length, 1);
+  assert.deepEqual([second.seen.back[0][0].text, second.seen.back[0][1], second.seen.keys], ["Hi", "opted_out", []]);
+  const third = outbox([], kept);
+  third.box.resume();
+  assert.deepEqual([third.seen.back, kept.items.size], [[], 0], "it comes back once");
+});
+
+test("a text that two pages wait for comes back once and is not sent again", async () => {
+  const refused = new Problem(403, { code: "opted_out" });
+  for (const order of [
+    [0, 1],
+    [1, 0],
+  ]) {
+    const kept = storage();
+    const pages = [slow(kept), slow(kept)];
+    void pages[0].box.send({ text: "Hi" }, shown);
+    pages[0].box.stop();
+    pages[1].box.resume();
+    for (const page of order) {
+      pages[page].answers[0](refused);
+      await soon();
+    }
+    assert.deepEqual([pages[0].seen.back.length, pages[1].seen.back.length, kept.items.size], [0, 1, 0], `${order}`);
+  }
+  // The later page waits for another try when the earlier one hears of the refusal.
+  const kept = storage();
+  const pages = [slow(kept), slow(kept)];
+  void pages[0].box.send({ text: "Hi" }, shown);
+  pages[0].box.stop();
+  let wake = () => {};
+  pages[1].box.wait = () => new Promise((resolve) => (wake = () => resolve(undefined)));
+  pages[1].box.resume();
+  pages[1].answers[0](new Problem(409, { code: "idempotency_in_progress" }));
+  await soon();
+  pages[0].answers[0](refused);
+  await soon();
+  wake();
+  await soon();
+  assert.deepEqual([pages[1].answers.length, pages[1].seen.back.length, kept.items.size], [1, 1, 0]);
+});
+
+test("a page that was left takes no text of the next from the list", async () => {
+  const kept = storage();
+  const first = slow(kept);
+  const sent = first.box.send({ text: "one" }, shown);
+  first.box.stop();
+  const second = slow(kept);
+  void second.box.send({ text: "two" }, shown);
+  first.answers[0]({ id: "m" });
+  await sent;
+  assert.deepEqual(
+    JSON.parse(kept.items.get("offhook.outbox.c-1") ?? "").map((/** @type {any} */ { body }) => body.text),
+    ["two"],
+  );
+});
+
 test("two texts have two keys", async () => {
   const { box, seen } = outbox([{ id: "m" }, { id: "n" }]);
   await Promise.all([box.send({ text: "ok" }, shown), box.send({ text: "ok" }, shown)]);

@@ -1,6 +1,6 @@
 // Texts of this browser that the gateway has not answered for. Each has an Idempotency-Key that survives a reload, so
 // a text whose fate is unknown is asked about again until there is an answer, and is never sent twice.
-import { asProblem, path, request, unique } from "./api.js";
+import { Problem, asProblem, path, request, unique } from "./api.js";
 
 /** @typedef {{ preset: string, language?: string | null } | { text: string }} Content */
 /** @typedef {{ ref: string, key: string, body: Record<string, unknown>, message: any, unsure: boolean }} Item */
@@ -12,8 +12,6 @@ const BACK_OFF_MAX_MS = 15_000;
 const ANSWER_WITHIN_MS = 15_000;
 
 export class Outbox {
-  /** @type {Item[]} */
-  #items = [];
   #stopped = false;
 
   /**
@@ -54,17 +52,13 @@ export class Outbox {
 
   /** Takes up what an earlier page of this tab left. */
   resume() {
-    try {
-      this.#items = JSON.parse(this.storage?.getItem(this.#name) ?? "[]");
-    } catch {
-      this.#items = [];
-    }
-    for (const item of this.#items) {
+    this.#takeBack();
+    for (const item of this.#read(this.#sent)) {
       // The earlier page may have sent it.
       item.unsure = true;
       this.dispatch({ do: "send", message: item.message });
       this.dispatch({ do: "unknown", ref: item.ref });
-      void this.#deliver(item);
+      void this.#deliver(item, true);
     }
   }
 
@@ -95,28 +89,24 @@ export class Outbox {
       created_at: new Date().toISOString(),
     };
     const item = { ref, key: unique(), body, message, unsure: false };
-    this.#items.push(item);
-    this.#keep();
+    this.#keep(item);
     this.dispatch({ do: "send", message: /** @type {any} */ (message) });
     return this.#deliver(item);
   }
 
-  /** @param {Item} item */
-  async #deliver(item) {
+  /** @param {Item} item @param {boolean} [shared] whether an earlier page of this tab may still wait for its answer */
+  async #deliver(item, shared = false) {
     for (let tries = 0; !this.#stopped; tries += 1) {
+      if (shared && !this.#isListed(item)) return this.#takeBack();
       try {
         const { data } = await this.#post(item);
         this.#forget(item);
         return this.dispatch({ do: "accepted", ref: item.ref, message: data });
       } catch (thrown) {
         const problem = asProblem(thrown);
-        if (!mayBeTaken(problem, item.unsure)) {
-          this.#forget(item);
-          this.dispatch({ do: "refused", ref: item.ref });
-          return this.giveBack(/** @type {Content} */ (item.body), problem);
-        }
+        if (!mayBeTaken(problem, item.unsure)) return this.#refused(item, problem, shared);
         item.unsure = true;
-        this.#keep();
+        this.#keep(item);
         this.dispatch({ do: "unknown", ref: item.ref });
         await this.wait(problem.retryAfterMs ?? Math.min(BACK_OFF_MAX_MS, 1000 * 2 ** Math.min(tries, 4)));
       }
@@ -134,20 +124,75 @@ export class Outbox {
     }
   }
 
-  get #name() {
+  /** @param {Item} item @param {import("./api.js").Problem} problem @param {boolean} shared */
+  #refused(item, problem, shared) {
+    const listed = this.#isListed(item);
+    this.#forget(item);
+    if (this.#stopped) {
+      // Nobody looks at this call any more: the text waits for whoever opens it again.
+      const { status, code, detail } = problem;
+      if (listed)
+        this.#write(this.#back, [...this.#read(this.#back), { ref: item.ref, content: item.body, problem: { status, code, detail } }]);
+      return;
+    }
+    // What was refused to an earlier page as well comes back once.
+    if (shared && !listed) return this.#takeBack();
+    this.dispatch({ do: "refused", ref: item.ref });
+    this.giveBack(/** @type {Content} */ (item.body), problem);
+  }
+
+  /** Gives back what was refused after an earlier page of this tab had been left. */
+  #takeBack() {
+    const found = this.#read(this.#back);
+    this.#write(this.#back, []);
+    for (const { ref, content, problem } of found) {
+      this.dispatch({ do: "refused", ref });
+      this.giveBack(content, new Problem(problem.status, problem));
+    }
+  }
+
+  get #sent() {
     return `offhook.outbox.${this.callId}`;
+  }
+
+  get #back() {
+    return `offhook.returned.${this.callId}`;
+  }
+
+  /** The tab's list is what counts: a page that was left and the one after it both see to it. @param {Item} item */
+  #isListed(item) {
+    return this.#read(this.#sent).some(({ ref }) => ref === item.ref);
+  }
+
+  /** @param {Item} item */
+  #keep(item) {
+    const list = this.#read(this.#sent);
+    const at = list.findIndex(({ ref }) => ref === item.ref);
+    this.#write(this.#sent, at < 0 ? [...list, item] : list.with(at, item));
   }
 
   /** @param {Item} item */
   #forget(item) {
-    this.#items = this.#items.filter((other) => other !== item);
-    this.#keep();
+    this.#write(
+      this.#sent,
+      this.#read(this.#sent).filter(({ ref }) => ref !== item.ref),
+    );
   }
 
-  #keep() {
+  /** @param {string} name @returns {any[]} */
+  #read(name) {
     try {
-      if (this.#items.length > 0) this.storage?.setItem(this.#name, JSON.stringify(this.#items));
-      else this.storage?.removeItem(this.#name);
+      return JSON.parse(this.storage?.getItem(name) ?? "[]");
+    } catch {
+      return [];
+    }
+  }
+
+  /** @param {string} name @param {any[]} list */
+  #write(name, list) {
+    try {
+      if (list.length > 0) this.storage?.setItem(name, JSON.stringify(list));
+      else this.storage?.removeItem(name);
     } catch {
       // Without storage a reload loses what is under way; the gateway's events show whether it was taken.
     }

@@ -17,8 +17,8 @@ export class Talk extends EventTarget {
   problem = null;
   /** Why texts wait, by message. @type {Map<string, Api.Explanation>} */
   waits = new Map();
-  /** A text that came back, and why. @type {{ content: import("./outbox.js").Content, problem: import("./api.js").Problem } | null} */
-  returned = null;
+  /** Texts that came back, and why. @type {Array<{ content: import("./outbox.js").Content, problem: import("./api.js").Problem }>} */
+  returned = [];
 
   /** @param {string} callId */
   constructor(callId) {
@@ -28,7 +28,7 @@ export class Talk extends EventTarget {
       callId,
       (action) => this.dispatch(action),
       (content, problem) => {
-        this.returned = { content, problem };
+        this.returned.push({ content, problem });
         this.#changed();
       },
     );

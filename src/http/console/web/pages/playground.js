@@ -63,7 +63,7 @@ class Playground extends Part {
   async begin() {
     await this.stage.again();
     const { data } = this.stage;
-    if (!data) return;
+    if (!data || !this.isConnected) return;
     this.caller ||= data.phones[0]?.number ?? "";
     const usable = data.queues.filter(({ effective, inbound_numbers }) => effective.in_call_sms && inbound_numbers.length > 0);
     this.queue ||= (usable.find(({ effective }) => effective.language === language()) ?? usable[0] ?? data.queues[0])?.id ?? "";
@@ -75,8 +75,10 @@ class Playground extends Part {
 
   /** A call that this phone is already on. */
   async findCall() {
-    const { data } = await get(`/v1/calls?state=active&limit=1&caller=${encodeURIComponent(this.caller)}`).catch(() => ({ data: null }));
-    if (data?.items?.[0]) this.follow(data.items[0].id);
+    const { caller } = this;
+    const { data } = await get(`/v1/calls?state=active&limit=1&caller=${encodeURIComponent(caller)}`).catch(() => ({ data: null }));
+    // Another phone may have been chosen meanwhile, or its call begun.
+    if (data?.items?.[0] && caller === this.caller && !this.talk) this.follow(data.items[0].id);
   }
 
   /** @override */
@@ -87,6 +89,8 @@ class Playground extends Part {
 
   /** @param {string} id */
   follow(id) {
+    // Whoever left meanwhile needs no call, nor its address.
+    if (!this.isConnected) return;
     this.talk?.stop();
     this.talk = new Talk(id);
     this.talk.addEventListener("change", () => this.changed());
@@ -126,7 +130,7 @@ class Playground extends Part {
       agent,
       ...(language ? { language } : {}),
     };
-    if (!(await this.put(id, body))) return;
+    if (!(await this.put(id, body)) || body.caller !== this.caller) return;
     this.follow(id);
     this.tab = "agent";
     say(t("play.rings"));
@@ -154,7 +158,8 @@ class Playground extends Part {
 
   async hangUp() {
     const { active } = this;
-    if (!active) return;
+    const question = { title: t("play.hang_up_title"), text: t("play.hang_up_text"), action: t("play.hang_up"), danger: true };
+    if (!active || !(await ask(question))) return;
     try {
       await request("POST", `${path("calls", active.id)}/end`, { body: { reason: "agent_hangup" }, key: unique() });
     } catch (thrown) {
@@ -267,7 +272,7 @@ class Playground extends Part {
         ${call ? html`<span class="end">${sessionBadge(call)}</span>` : nothing}</h2>
       ${talk ? html`<off-conversation .talk=${talk} .label=${t("talk")} .canSend=${true}></off-conversation>` : nothing}
       ${
-        call?.state === "active" && talk
+        call && talk
           ? html`<off-composer .talk=${talk} .presets=${stage.presets}
         .agent=${call.agent}></off-composer>`
           : nothing
@@ -281,7 +286,7 @@ class Playground extends Part {
       event.preventDefault();
       void this.ring();
     }}>
-      ${this.talk ? html`<div class="bar" role="status">${t("composer.ended")}</div>` : empty(t("play.no_call"))}
+      ${this.talk ? nothing : empty(t("play.no_call"))}
       <div class="cols">
         ${select({
           id: "ring-queue",

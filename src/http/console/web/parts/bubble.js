@@ -2,13 +2,14 @@
 // said of a whole call.
 import { html, nothing, repeat } from "../vendor/lit.js";
 import { LookAgain, asProblem, gatewayNow, path, raw } from "../live/api.js";
+import { showNumber } from "../live/e164.js";
 import { clock, duration, languageName, size, t, word } from "../words/words.js";
 import { dialog } from "./dialog.js";
 import { Part } from "./element.js";
 import { badge, copyButton, phoneNumber, sentence, strange, when, whyNoText } from "./small.js";
 
 /** @typedef {import("../live/reducer.js").Entry} Entry */
-/** @typedef {{ why: (id: string) => void, cancel: (id: string) => void, waits: ReadonlyMap<string, Api.Explanation> }} Acts */
+/** @typedef {{ why: (id: string) => void, cancel: (id: string) => void, waits: ReadonlyMap<string, Api.Explanation>, keptDays: number | null }} Acts */
 
 /** Icon, tone and word of each state; two ticks mean delivered, and nothing is ever called read. @type {Record<string, [string, string]>} */
 const STATES = {
@@ -58,25 +59,26 @@ export function bubble(entry, acts, canSend) {
             )}</div>`
           : nothing
       }
-      ${text(message)}
+      ${text(message, acts.keptDays)}
     </li>
-    <li class="under ${inbound ? "l" : ""}">${inbound ? underInbound(message) : underOutbound(entry, acts, canSend)}</li>`;
+    <li class="under ${inbound ? "l" : ""}">${inbound ? underInbound(message, acts) : underOutbound(entry, acts, canSend)}</li>`;
 }
 
-/** @param {Api.Message} message */
-function text(message) {
+/** @param {Api.Message} message @param {number | null} keptDays */
+function text(message, keptDays) {
   if (message.text_hidden) return html`<p class="meta">${t("text.hidden")}</p>`;
-  if (message.text_expired) return html`<p class="meta">${t("text.expired")}</p>`;
+  if (message.text_expired)
+    return html`<p class="meta">${keptDays === null ? t("text.expired") : t("text.expired_after", { n: keptDays })}</p>`;
   return message.text ? html`<p dir="auto">${strange(message.text)}</p>` : nothing;
 }
 
-/** @param {Api.Message} message */
-function underInbound(message) {
+/** @param {Api.Message} message @param {Acts} acts */
+function underInbound(message, acts) {
   const photos = (message.media ?? []).length;
   return html`${photos > 0 ? html`${t("media.count", { n: photos })} · ` : nothing}${when(message.created_at, "time")}
     ${message.opt_out_keyword ? html` · <b class="warnc">${keyword(message.opt_out_keyword)}</b>` : nothing}
     ${message.reply_blocked ? html` · <span class="warnc">${t("message.reply_blocked")}</span>` : nothing}
-    ${message.incomplete ? html` · <span class="warnc">${t("message.incomplete")}</span>` : nothing}`;
+    ${message.incomplete ? html` · <span class="warnc">${t("message.incomplete")}</span>` : nothing} · ${whyButton(message, acts)}`;
 }
 
 /** @param {string} word that acts (A46, A47) */
@@ -94,13 +96,18 @@ function underOutbound(entry, acts, canSend) {
   const waits = state === "queued" ? acts.waits.get(message.id) : undefined;
   return html`<bdi>${strange(who)}</bdi>${message.segments > 0 ? html` · ${t("segments", { n: message.segments })}` : nothing} · ${when(message.created_at, "time")} ·
     <span class=${tone}><span aria-hidden="true">${icon} </span>${waits?.waiting_for ? waitWords(waits) : stateWords(entry)}</span>
-    ${message.id ? html` · <button type="button" class="link" @click=${() => acts.why(message.id)}>${t("why")}</button>` : nothing}
+    ${message.id ? html` · ${whyButton(message, acts)}` : nothing}
     ${
       message.id && canSend && message.state === "queued"
         ? html` · <button type="button" class="link"
       @click=${() => acts.cancel(message.id)}>${t("cancel_text")}</button>`
         : nothing
     }`;
+}
+
+/** @param {Api.Message} message @param {Acts} acts */
+function whyButton({ id }, acts) {
+  return html`<button type="button" class="link" @click=${() => acts.why(id)}>${t("why")}</button>`;
 }
 
 /** `Waiting 3 s: number's rate`. @param {Api.Explanation} explanation */
@@ -161,11 +168,16 @@ export function sessionBadge(call) {
     : badge("warn", "!", t("sms.refused"));
 }
 
+/** A withheld number is no number. @param {Api.Call} call */
+export function callerOf({ caller }) {
+  return caller?.startsWith("+") ? showNumber(caller) : t("call.no_caller");
+}
+
 /** @param {Api.Call} call @returns {Array<[string, unknown]>} */
 export function callFacts(call) {
   return [
     [t("call.id"), html`<code class="wrap">${call.id}</code> ${copyButton(call.id)}`],
-    [t("call.caller"), phoneNumber(call.caller)],
+    [t("call.caller"), call.caller?.startsWith("+") ? phoneNumber(call.caller) : t("call.no_caller")],
     ...(call.alternative ? [/** @type {[string, unknown]} */ ([t("call.alternative"), phoneNumber(call.alternative)])] : []),
     [t("call.our_number"), call.our_number ? phoneNumber(call.our_number) : t("call.no_number_yet")],
     [t("call.agent"), call.agent ?? "–"],

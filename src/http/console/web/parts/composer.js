@@ -1,11 +1,11 @@
 // `<off-composer>`: what an agent may send now: presets by one click, an own text, or the reason why neither (R39-R53).
 import { html, nothing, repeat } from "../vendor/lit.js";
 import { isBlank, measure } from "../live/counter.js";
-import { languageName, t, visible } from "../words/words.js";
+import { languageName, t } from "../words/words.js";
 import { dialog } from "./dialog.js";
-import { Part, say, uid } from "./element.js";
+import { Part, say, showActive, uid } from "./element.js";
 import { valueOf } from "./controls.js";
-import { sentence, strange, whyNoText } from "./small.js";
+import { copy, sentence, strange, whyNoText } from "./small.js";
 
 /** Presets that stand as chips; the others are in the list. */
 const CHIPS = 3;
@@ -20,6 +20,7 @@ export class Composer extends Part {
     active: { state: true },
     problem: { state: true },
     text: { state: true },
+    preview: { state: true },
   };
 
   constructor() {
@@ -38,6 +39,8 @@ export class Composer extends Part {
     this.text = "";
     this.fieldId = uid("composer");
     this.draftOf = "";
+    /** The preset that a chip would send, while it has the focus or the pointer. @type {Api.Preset | null} */
+    this.preview = null;
   }
 
   get call() {
@@ -53,12 +56,11 @@ export class Composer extends Part {
       this.text = draft(talk.callId);
       this.problem = null;
     }
-    const { returned } = talk;
-    if (!returned) return;
-    talk.returned = null;
-    this.problem = returned.problem;
-    if ("text" in returned.content) this.write(this.text === "" ? returned.content.text : `${returned.content.text}\n${this.text}`);
-    say(`${t("composer.returned")} ${sentence(returned.problem)}`);
+    for (const { content, problem } of talk.returned.splice(0)) {
+      this.problem = problem;
+      if ("text" in content) this.write(this.text === "" ? content.text : `${content.text}\n${this.text}`);
+      say(`${t("composer.returned")} ${sentence(problem)}`);
+    }
   }
 
   /** @param {string} text */
@@ -75,6 +77,7 @@ export class Composer extends Part {
   /** @param {Api.Preset} preset */
   sendPreset(preset) {
     this.listOpen = false;
+    this.preview = null;
     this.problem = null;
     void this.talk?.outbox.send({ preset: preset.id, language: preset.language }, { agent: this.agent, text: preset.text, kind: "preset" });
   }
@@ -108,7 +111,7 @@ export class Composer extends Part {
   render() {
     const { call } = this;
     if (!call) return nothing;
-    if (call.state === "ended") return html`<div class="bar closed" role="status">${t("composer.ended")}</div>`;
+    if (call.state === "ended") return this.ended();
     const { refusal } = call.sms;
     const presetsOnly = refusal === "presets_only" || refusal === "custom_messages_off";
     // `refusal` is what the next text would get; these two leave presets.
@@ -125,8 +128,13 @@ export class Composer extends Part {
         }</span></div>`
           : nothing
       }
-      <div class="presets">${chips.map(
-        (preset) => html`<button type="button" class="chip" dir="auto" title=${visible(preset.text)}
+      <div class="presets" @mouseleave=${() => (this.preview = null)} @keydown=${(/** @type {KeyboardEvent} */ event) => {
+        if (event.key === "Escape") this.preview = null;
+      }}>${this.preview ? this.previewed(this.preview) : nothing}${chips.map(
+        (
+          preset,
+        ) => html`<button type="button" class="chip" dir="auto" aria-describedby=${this.preview === preset ? `${this.fieldId}-preview` : nothing}
+        @focus=${() => (this.preview = preset)} @blur=${() => (this.preview = null)} @mouseenter=${() => (this.preview = preset)}
         @click=${() => this.sendPreset(preset)}>${strange(preset.label)}</button>`,
       )}
         ${
@@ -148,6 +156,27 @@ export class Composer extends Part {
       }`;
   }
 
+  /** @param {Api.Preset} preset */
+  previewed({ text, segments }) {
+    return html`<p class="preview wrap" id="${this.fieldId}-preview"><span dir="auto">${strange(text)}</span> <span
+      class="meta">${t("segments", { n: segments })}</span></p>`;
+  }
+
+  /** Texts are closed: one that did not go any more is not lost with the composer. */
+  ended() {
+    const { text, problem } = this;
+    return html`<div class="bar closed" role="status">${t("composer.ended")}</div>
+      ${
+        text || problem
+          ? html`<div class="bar bad closed"><span class="wrap" dir="auto">${t("composer.returned")} ${problem ? sentence(problem) : nothing} ${strange(text)}</span>${
+              text
+                ? html`<span class="end"><button type="button" class="link" @click=${() => copy(text)}>${t("copy")}</button></span>`
+                : nothing
+            }</div>`
+          : nothing
+      }`;
+  }
+
   writer() {
     const unsendable = isBlank(this.text) || measure(this.text).overLimit;
     return html`<div class="comp" @keydown=${this.press}>
@@ -165,6 +194,7 @@ export class Composer extends Part {
     if (step !== 0) {
       event.preventDefault();
       this.active = Math.min(Math.max(this.active + step, 0), shown.length - 1);
+      void showActive(this);
     } else if (event.key === "Enter" && shown[this.active]) {
       event.preventDefault();
       this.sendPreset(shown[this.active]);

@@ -15,6 +15,7 @@ export class ConversationView extends Part {
     talk: { attribute: false },
     label: { attribute: false },
     canSend: { attribute: false },
+    keptDays: { attribute: false },
     news: { state: true },
     why: { state: true },
   };
@@ -25,6 +26,8 @@ export class ConversationView extends Part {
     this.talk = null;
     this.label = "";
     this.canSend = false;
+    /** How long texts are kept, where the page knows it. @type {number | null} */
+    this.keptDays = null;
     this.news = 0;
     /** @type {{ id: string, explanation: Api.Explanation | null, problem: import("../live/api.js").Problem | null } | null} */
     this.why = null;
@@ -88,8 +91,7 @@ export class ConversationView extends Part {
       const state = now.get(entry.key) ?? "";
       if (before.get(entry.key) === state || entry.progress) continue;
       const inbound = entry.message.direction === "inbound";
-      if (inbound && !before.has(entry.key))
-        say(t("said.caller", { text: entry.message.text ?? t("media.count", { n: entry.message.media?.length ?? 0 }) }));
+      if (inbound && !before.has(entry.key)) say(heard(entry.message));
       else if (!inbound && entry.message.state !== "queued" && entry.message.state !== "sending") say(state);
     }
   }
@@ -137,6 +139,7 @@ export class ConversationView extends Part {
       why: (/** @type {string} */ id) => void this.explain(id),
       cancel: (/** @type {string} */ id) => void this.cancelText(id),
       waits: talk.waits,
+      keptDays: this.keptDays,
     };
     return html`${problemBar(problem, () => talk.load())}
       <div class="talk">
@@ -196,3 +199,8 @@ export class ConversationView extends Part {
   }
 }
 customElements.define("off-conversation", ConversationView);
+
+/** @param {Api.Message} message of the caller's */
+function heard({ text, text_hidden: hidden, media }) {
+  return hidden ? t("said.hidden") : t("said.caller", { text: text || t("media.count", { n: media?.length ?? 0 }) });
+}

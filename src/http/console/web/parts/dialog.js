@@ -4,6 +4,15 @@ import { html, nothing } from "../vendor/lit.js";
 import { t, visible } from "../words/words.js";
 import { Part, uid } from "./element.js";
 
+/** Dialogs that are open, the topmost last. @type {Dialog[]} */
+const open = [];
+
+/** What is outside of an open dialog is inert: what is said, and what can be undone, moves into it. @param {ParentNode} [from] */
+function moveRegions(from = document) {
+  const host = open.at(-1)?.dialog ?? document.body;
+  for (const region of from.querySelectorAll("off-toasts, #say")) if (region.parentNode !== host) host.append(region);
+}
+
 /** `<off-dialog>`: shown as long as it stands in the page; emits `shut` when a person closes it. */
 export class Dialog extends Part {
   static properties = {
@@ -32,14 +41,34 @@ export class Dialog extends Part {
     // What is inside renders first, so that the field with `autofocus` is there to get the focus.
     const inside = [...(this.dialog?.querySelectorAll("*") ?? [])];
     await Promise.all(inside.map((element) => (element instanceof Part ? element.updateComplete : null)));
-    if (this.isConnected) this.dialog?.showModal();
+    this.#show();
+  }
+
+  #show() {
+    if (!this.isConnected) return;
+    this.dialog?.showModal();
+    open.push(this);
+    moveRegions();
+  }
+
+  #leave() {
+    if (open.includes(this)) open.splice(open.indexOf(this), 1);
+    // The page has lost sight of them where this element has left it.
+    moveRegions(this);
+  }
+
+  /** @override */
+  disconnectedCallback() {
+    super.disconnectedCallback();
+    this.#leave();
   }
 
   async closed() {
+    this.#leave();
     const stays =
       this.stays || (this.isDirty() && !(await ask({ title: t("leave.title"), text: t("leave.text"), action: t("leave"), danger: true })));
     if (!stays) this.emit("shut");
-    else if (this.isConnected) this.dialog?.showModal();
+    else this.#show();
   }
 
   get dialog() {

@@ -103,6 +103,14 @@ export class Loaded {
   }
 }
 
+/** Scrolls the chosen option of a list into view, once it is rendered. @param {Part} host */
+export async function showActive(host) {
+  await host.updateComplete;
+  // What stands in a dialog is rendered by the dialog.
+  await /** @type {Part | null} */ (host.querySelector("off-dialog"))?.updateComplete;
+  host.querySelector('.options [aria-selected="true"]')?.scrollIntoView({ block: "nearest" });
+}
+
 let ids = 0;
 /** An id that nothing else in the page has. @param {string} name */
 export function uid(name) {
@@ -110,12 +118,22 @@ export function uid(name) {
   return `${name}-${ids}`;
 }
 
+/** What comes together is said together: of two texts in a region only the last is heard. */
+const SAY_AFTER_MS = 100;
+/** @type {string[]} */
+let toSay = [];
+
 /** Says something once to whoever hears the page instead of seeing it. @param {string} text */
 export function say(text) {
-  const region = document.getElementById("say");
-  if (!region) return;
-  // The same words twice are heard twice.
-  region.textContent = region.textContent === text ? `${text}\u00a0` : text;
+  toSay.push(text);
+  if (toSay.length > 1) return;
+  setTimeout(() => {
+    const region = document.getElementById("say");
+    const all = toSay.join(". ");
+    toSay = [];
+    // The same words twice are heard twice.
+    if (region) region.textContent = region.textContent === all ? `${all}\u00a0` : all;
+  }, SAY_AFTER_MS);
 }
 
 /** What a person chose for this browser. Without storage it holds until the page is left. @param {string} name */

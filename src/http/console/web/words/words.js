@@ -68,7 +68,7 @@ export function visible(text) {
 
 /**
  * The word for a value of the gateway's, like `state.queued`; one that this console does not know is shown as it is.
- * @param {"state" | "kind" | "code" | "problem" | "reason" | "waits" | "number" | "lang" | "medium" | "by" | "account" | "timeline" | "outcome"} group
+ * @param {"state" | "kind" | "code" | "problem" | "reason" | "waits" | "number" | "lang" | "medium" | "by" | "account" | "timeline" | "outcome" | "not_ready"} group
  * @param {string | null | undefined} value
  */
 export function word(group, value) {
