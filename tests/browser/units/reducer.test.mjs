@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { mayFollow, nothingYet, reduce } from "../../../src/http/console/web/live/reducer.js";
+import { mayFollow, newestFirst, nothingYet, reduce } from "../../../src/http/console/web/live/reducer.js";
 
 /** @param {string} id @param {string} state @param {object} [more] @returns {any} */
 const message = (id, state, more = {}) => ({
@@ -168,17 +168,34 @@ test("a51 a medium goes from pending to ready, and not back", () => {
 });
 
 test("r52 a late text does not belong to the call", () => {
-  const state = after(
-    event("message.late", {
-      from: "+12065550142",
-      to: "+12065550100",
-      at: "2026-11-30T10:05:00.000Z",
-      auto_replied: true,
-      last_call_id: "c-1",
-    }),
-  );
+  const at = "2026-11-30T10:05:00.000Z";
+  const late = event("message.late", { from: "+12065550142", to: "+12065550100", at, auto_replied: true, last_call_id: "c-1" });
+  const state = after(late, event("call.updated", call(), 3), late);
   assert.deepEqual(state.entries, []);
-  assert.deepEqual(state.late, [{ at: "2026-11-30T10:05:00.000Z", autoReplied: true }]);
+  assert.deepEqual(state.late, [{ id: late.event.id, at, autoReplied: true }], "it is told of once");
+});
+
+test("an event that comes again changes nothing, and leaves nothing behind", () => {
+  const events = [
+    event("call.started", call(), 1),
+    event("message.received", message("m", "received", { text: "", media: [{ id: "med_1", state: "pending", content_type: null }] }), 2),
+    event("media.ready", { message_id: "m", medium: { id: "med_1", state: "ready", content_type: "image/jpeg", bytes: 9 } }, 3),
+    event("message.sent", message("n", "sent", { text: null }), 4),
+  ];
+  const once = after(...events);
+  assert.deepEqual(after(...events, ...events), once);
+  // An hour of events of other kinds takes no memory.
+  assert.equal(reduce(once, event("lunar.eclipse", {})), once);
+});
+
+test("events of one millisecond stand in the order in which the call had them", () => {
+  const all = [event("call.started", call(), 1), event("message.queued", {}, 2), event("message.sent", {}, 3)].map(({ event }) => event);
+  const later = { ...event("directory.changed", {}).event, at: "2026-11-30T10:00:10.000Z", call_id: null };
+  for (const list of [[...all, later], [later, ...all].reverse()])
+    assert.deepEqual(
+      list.toSorted(newestFirst).map(({ type }) => type),
+      ["directory.changed", "message.sent", "message.queued", "call.started"],
+    );
 });
 
 test("a text that expired or is hidden is not kept", () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { backOff, parser } from "../../../src/http/console/web/live/stream.js";
+import { Live, backOff, parser } from "../../../src/http/console/web/live/stream.js";
 
 const STREAM = 'retry: 2000\n: position\nid: c0\n\nid: c1\nevent: call.started\ndata: {"id":"evt_1"}\n\n: position\nid: c2\n\n';
 
@@ -27,6 +27,23 @@ test("an event that is not whole is not an event", () => {
 
 test("lines may end as they do on other systems", () => {
   assert.deepEqual(parser()("id: a\r\ndata: 1\r\ndata: 2\r\n\r\n"), [{ id: "a", data: "1\n2" }]);
+});
+
+test("what another tab hears while this one still loads is not missed", async () => {
+  const { navigator } = globalThis;
+  Object.defineProperty(globalThis, "navigator", { value: { locks: {} }, configurable: true });
+  const live = new Live();
+  const leader = new BroadcastChannel("offhook-live-1");
+  try {
+    live.open();
+    const heard = new Promise((resolve) => live.addEventListener("event", (event) => resolve(/** @type {any} */ (event).detail.id)));
+    leader.postMessage({ is: "event", event: { id: "evt_1" }, cursor: "c1" });
+    assert.equal(await heard, "evt_1");
+  } finally {
+    leader.close();
+    live.close();
+    Object.defineProperty(globalThis, "navigator", { value: navigator, configurable: true });
+  }
 });
 
 test("the back-off grows from 1 s to 30 s with jitter", () => {

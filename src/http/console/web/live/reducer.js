@@ -9,14 +9,13 @@
  * @property {Message} message
  * @property {Progress | null} progress null once the gateway's own state is known
  */
-/** @typedef {{ at: string, autoReplied: boolean }} Late */
+/** @typedef {{ id: string, at: string, autoReplied: boolean }} Late id of its event */
 /**
  * @typedef {object} Conversation
  * @property {Api.Call | null} call
  * @property {number} callSequence of the event that the call is from; 0 for a snapshot
  * @property {Entry[]} entries
  * @property {Late[]} late texts after the call, which belong to no call (R52): only who looks when they come hears of them
- * @property {ReadonlySet<string>} seen ids of events
  */
 /** @typedef {{ id: string, cursor: string, call_sequence: number | null, type: string, at: string, call_id: string | null, data: any }} Event */
 /**
@@ -30,7 +29,7 @@
 
 /** @returns {Conversation} */
 export function nothingYet() {
-  return { call: null, callSequence: 0, entries: [], late: [], seen: new Set() };
+  return { call: null, callSequence: 0, entries: [], late: [] };
 }
 
 /**
@@ -98,16 +97,16 @@ function snapshot(state, call, messages) {
 
 /** @param {Conversation} state @param {Event} event */
 function event(state, { id, type, at, call_sequence, data }) {
-  if (state.seen.has(id)) return state;
-  const next = { ...state, seen: new Set(state.seen).add(id) };
   const [group] = type.split(".");
-  if (group === "call") return call(next, data, call_sequence ?? 0);
+  if (group === "call") return call(state, data, call_sequence ?? 0);
   if (type === "message.late") {
-    return { ...next, late: [...next.late, { at: data.at ?? at, autoReplied: data.auto_replied === true }] };
+    // The others change nothing when they come twice; these are counted.
+    if (state.late.some((late) => late.id === id)) return state;
+    return { ...state, late: [...state.late, { id, at: data.at ?? at, autoReplied: data.auto_replied === true }] };
   }
-  if (group === "message") return message(next, data);
-  if (group === "media") return medium(next, data.message_id, data.medium);
-  return next;
+  if (group === "message") return message(state, data);
+  if (group === "media") return medium(state, data.message_id, data.medium);
+  return state;
 }
 
 /** A call's events are dense in `call_sequence`; one that was overtaken changes nothing. @param {Conversation} state @param {Api.Call} call @param {number} sequence */
@@ -176,4 +175,11 @@ function medium(state, id, medium) {
     return { ...entry, message: { ...entry.message, media } };
   });
   return { ...state, entries };
+}
+
+/** For a list of events with the newest first: within a millisecond a call's sequence decides, then the gateway's order. @param {Event} a @param {Event} b */
+export function newestFirst(a, b) {
+  if (a.at !== b.at) return a.at < b.at ? 1 : -1;
+  if (a.call_id === b.call_id && a.call_sequence !== null && b.call_sequence !== null) return b.call_sequence - a.call_sequence;
+  return a.id < b.id ? 1 : a.id > b.id ? -1 : 0;
 }

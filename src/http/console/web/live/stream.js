@@ -55,11 +55,23 @@ export class Live extends EventTarget {
   /** @type {(() => void) | null} */
   #wake = null;
 
+  /** Hears the other tabs, before anything is loaded: what comes between a page's snapshot and `start` is not missed. */
+  open() {
+    // Without locks (plain HTTP off loopback) each tab has a stream of its own.
+    if (!navigator.locks || typeof BroadcastChannel === "undefined") return;
+    this.#channel ??= new BroadcastChannel("offhook-live-1");
+    this.#channel.onmessage = ({ data }) => this.#hear(data);
+  }
+
+  close() {
+    this.#channel?.close();
+    this.#channel = null;
+  }
+
   /** @param {string} cursor the position of the first answer that this tab got */
   start(cursor) {
-    this.#cursor = cursor;
-    this.#channel = typeof BroadcastChannel === "undefined" ? null : new BroadcastChannel("offhook-live-1");
-    this.#channel?.addEventListener("message", ({ data }) => this.#hear(data));
+    this.#cursor ||= cursor;
+    this.open();
     const look = () => this.#look();
     for (const event of ["focus", "pageshow"]) addEventListener(event, look);
     // A connection of the network before says nothing more, and may not break either.
@@ -70,9 +82,7 @@ export class Live extends EventTarget {
       this.#tell({ is: "hello" });
       void navigator.locks.request("offhook-stream", () => this.#lead(() => true));
     } else {
-      // Without locks (plain HTTP off loopback) only the tab that is looked at streams.
-      this.#channel?.close();
-      this.#channel = null;
+      // Only the tab that is looked at streams.
       void this.#lead(() => document.visibilityState === "visible");
     }
   }
@@ -85,6 +95,8 @@ export class Live extends EventTarget {
       while (!may()) await this.#sleep(3_600_000);
       const began = Date.now();
       const wait = await this.#connect();
+      // A tab that was hidden is not cut off: it takes up where it was when it is looked at.
+      if (!may()) continue;
       tries = Date.now() - began > STEADY_MS ? 0 : tries + 1;
       const ms = wait ?? backOff(tries - 1);
       this.#setState({ up: false, since: this.state.up ? Date.now() : this.state.since, retryAt: Date.now() + ms });
@@ -159,7 +171,9 @@ export class Live extends EventTarget {
       this.state.retryAt < Date.now()
     )
       this.#wake?.();
-    if (!navigator.locks && document.visibilityState === "visible") this.#wake?.();
+    if (navigator.locks) return;
+    if (document.visibilityState === "visible") this.#wake?.();
+    else this.#connection?.abort();
   }
 
   /** Tries at once. */

@@ -1,7 +1,8 @@
 // The playground's sides: `<off-phone>`, a phone of the simulated carrier, and `<off-gateway>`, what the gateway did.
 import { html, nothing, repeat } from "../vendor/lit.js";
-import { asProblem, get, request, unique } from "../live/api.js";
+import { Problem, asProblem, get, request, unique } from "../live/api.js";
 import { showNumber } from "../live/e164.js";
+import { newestFirst } from "../live/reducer.js";
 import { live } from "../live/stream.js";
 import { select } from "../parts/controls.js";
 import { Loaded, Part } from "../parts/element.js";
@@ -82,7 +83,7 @@ class PhoneView extends Part {
     const file = input.files?.[0];
     input.value = "";
     if (!file) return;
-    if (file.size > FILE_MAX_BYTES) return void (this.problem = asProblem(t("phone.too_large")));
+    if (file.size > FILE_MAX_BYTES) return void (this.problem = new Problem(0, { code: "too_large" }));
     const bytes = new Uint8Array(await file.arrayBuffer());
     let text = "";
     for (let at = 0; at < bytes.length; at += 8192) text += String.fromCharCode(...bytes.subarray(at, at + 8192));
@@ -211,7 +212,7 @@ class GatewayView extends Part {
   /** @param {import("../live/reducer.js").Event[]} found */
   add(found) {
     const all = new Map([...this.events, ...found].map((event) => [event.id, event]));
-    this.events = [...all.values()].sort((a, b) => (a.at < b.at ? 1 : a.at > b.at ? -1 : 0)).slice(0, EVENTS_MAX);
+    this.events = [...all.values()].sort(newestFirst).slice(0, EVENTS_MAX);
     this.requestUpdate();
   }
 
