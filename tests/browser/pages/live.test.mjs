@@ -43,7 +43,7 @@ test(
 
 test(
   "without locks and without storage the console works",
-  world(async ({ context, gateway, origin, page }) => {
+  world(async ({ context, gateway, origin, page, door }) => {
     await context.addInitScript(() => {
       Object.defineProperty(navigator, "locks", { value: undefined });
       for (const name of ["localStorage", "sessionStorage"])
@@ -62,6 +62,20 @@ test(
     await page.locator("off-conversation .under", { hasText: "Delivered" }).waitFor();
     gateway.receive("+12065550142", { to: "+12065550100", text: "answer" });
     await page.locator("off-conversation .m", { hasText: "answer" }).waitFor();
+    // A tab that nobody looks at has no stream, and is not cut off.
+    const look = (/** @type {string} */ state) =>
+      page.evaluate(
+        `Object.defineProperty(document, "visibilityState", { value: "${state}", configurable: true }); document.dispatchEvent(new Event("visibilitychange"))`,
+      );
+    assert.equal(door.streams.size, 1);
+    await look("hidden");
+    await until(() => door.streams.size === 0, "the hidden tab streams no more");
+    gateway.receive("+12065550142", { to: "+12065550100", text: "while hidden" });
+    await page.waitForTimeout(100);
+    assert.equal(await page.locator("off-conversation .m", { hasText: "while hidden" }).count(), 0);
+    await look("visible");
+    await page.locator("off-conversation .m", { hasText: "while hidden" }).waitFor();
+    assert.equal(await page.getByText(/Live updates lost at/).count(), 0);
   }, CALL),
 );
 
@@ -167,6 +181,13 @@ test(
   world(
     async ({ page, gateway }) => {
       await page.locator("table").waitFor();
+      // No call is new to somebody who types a number.
+      await page.fill("#filter-caller", "+1 206 55");
+      await page.getByText("No call matches these filters").waitFor();
+      await page.getByText("Calls are kept for 30 days.").waitFor();
+      await startCall(gateway, "c-0", { caller: "+12065550144" });
+      await page.fill("#filter-caller", "");
+      await page.locator("tr", { hasText: "+1 206 555 0144" }).waitFor();
       await startCall(gateway, "c-2", { caller: "+12065550143" });
       await page.getByRole("button", { name: "1 new call" }).click();
       await page.locator("tr", { hasText: "+1 206 555 0143" }).waitFor();
@@ -199,6 +220,15 @@ test(
       await page.keyboard.type("+1 206 555 0177");
       await page.keyboard.press("Enter");
       await page.waitForURL(/caller=%2B12065550177/);
+      const numbers = () => page.locator("tbody a[data-row]").allInnerTexts();
+      await until(async () => (await numbers()).every((number) => number === "+1 206 555 0177"), "the rows are those of the number");
+      assert.equal(await page.inputValue("#filter-caller"), "+12065550177");
+      // The menu and Back change the page along with its address.
+      await page.getByRole("link", { name: "Conversations" }).click();
+      await until(async () => (await numbers()).length > 1, "all rows");
+      await page.goBack();
+      await until(async () => (await page.inputValue("#filter-caller")) === "+12065550177", "the filter is back");
+      await until(async () => (await numbers()).every((number) => number === "+1 206 555 0177"), "and so are its rows");
     },
     { path: "/calls" },
   ),

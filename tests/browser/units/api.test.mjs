@@ -4,8 +4,10 @@ import {
   LookAgain,
   Problem,
   all,
+  callsPath,
   isPassing,
   keepKey,
+  leaves,
   onSessionEnd,
   path,
   request,
@@ -127,4 +129,45 @@ test("a look that failed for a passing reason is taken again, and a refused one 
     [0, 429, 500, 503, 504, 404, 401].map((status) => isPassing(new Problem(status, {}))),
     [true, true, true, true, true, false, false],
   );
+});
+
+const FILTERS = { caller: "", queue: "", agent: "", state: "", day: "" };
+
+test("a day on which the clock changes is asked for as a whole", () => {
+  const before = process.env.TZ;
+  process.env.TZ = "Europe/Rome";
+  try {
+    for (const [day, since, until] of [
+      ["2026-10-25", "2026-10-24T22:00:00.000Z", "2026-10-25T23:00:00.000Z"],
+      ["2026-03-29", "2026-03-28T23:00:00.000Z", "2026-03-29T22:00:00.000Z"],
+      ["2026-11-30", "2026-11-29T23:00:00.000Z", "2026-11-30T23:00:00.000Z"],
+    ]) {
+      const { searchParams } = new URL(callsPath({ ...FILTERS, day }, 50, ""), "http://localhost");
+      assert.deepEqual([searchParams.get("since"), searchParams.get("until")], [since, until]);
+    }
+  } finally {
+    if (before === undefined) delete process.env.TZ;
+    else process.env.TZ = before;
+  }
+  assert.equal(
+    callsPath({ ...FILTERS, caller: " +1 206 555 0142", agent: " anna " }, 50, "c"),
+    "/v1/calls?limit=50&caller=%2B12065550142&agent=anna&cursor=c",
+  );
+});
+
+test("a call that begins is new only where the filters leave it", () => {
+  const call = /** @type {any} */ ({ caller: "+12065550142", queue: "support", agent: "anna" });
+  for (const [filter, left] of /** @type {[object, boolean][]} */ ([
+    [{}, true],
+    [{ caller: "+1 206 555 0142" }, true],
+    [{ caller: "+1 206 55" }, false],
+    [{ caller: "anonymous" }, false],
+    [{ agent: " anna " }, true],
+    [{ agent: "bruno" }, false],
+    [{ queue: "billing" }, false],
+    [{ state: "ended" }, false],
+    [{ day: "1999-12-31" }, false],
+  ]))
+    assert.equal(leaves({ ...FILTERS, ...filter }, call), left, JSON.stringify(filter));
+  assert.ok(leaves({ ...FILTERS, caller: "anonymous" }, { ...call, caller: "anonymous" }));
 });

@@ -4,7 +4,7 @@ import { all } from "../live/api.js";
 import { readNumber, showNumber } from "../live/e164.js";
 import { valueOf } from "../parts/controls.js";
 import { dialog } from "../parts/dialog.js";
-import { Part, preference } from "../parts/element.js";
+import { Part, preference, showActive } from "../parts/element.js";
 import { t, visible } from "../words/words.js";
 import { go, pages } from "./routes.js";
 
@@ -137,6 +137,7 @@ export class Keys extends Part {
       if (step !== 0) {
         event.preventDefault();
         this.active = Math.min(Math.max(this.active + step, 0), found.length - 1);
+        void showActive(this);
       } else if (event.key === "Enter") {
         event.preventDefault();
         this.choose(found[this.active]);

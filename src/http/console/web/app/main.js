@@ -1,12 +1,12 @@
 // The frame of every page: who is signed in, where one is, whether events come in, and what is urgent.
-import { html, nothing } from "../vendor/lit.js";
+import { html, nothing, repeat } from "../vendor/lit.js";
 import { LookAgain, asProblem, get } from "../live/api.js";
 import { live } from "../live/stream.js";
 import { dialog } from "../parts/dialog.js";
 import { Part, preference } from "../parts/element.js";
 import { badge, empty, problemBar, skeleton, strange } from "../parts/small.js";
-import { clock, setLanguage, t, word } from "../words/words.js";
-import { go, isAnythingDirty, mayLeave, pages, places } from "./routes.js";
+import { clock, setLanguage, t, visible, word } from "../words/words.js";
+import { arrived, go, isAnythingDirty, mayLeave, pages, places, whereOneIs } from "./routes.js";
 import { session } from "./session.js";
 import "./keys.js";
 
@@ -88,6 +88,8 @@ class App extends Part {
     /** @type {import("../live/api.js").Problem | null} */
     this.failed = null;
     this.path = location.pathname;
+    /** Counts the addresses that one went to: each gets an element of its own, which reads what it shows from there. */
+    this.visit = 0;
     /** Pages whose files are here. @type {Set<Route>} */
     this.here = new Set();
     /** Pages whose files did not come: the gateway is gone, or has others now. @type {Set<Route>} */
@@ -129,6 +131,7 @@ class App extends Part {
   async begin() {
     // Files and first answer come at once.
     void this.fetch(routeOf(this.path));
+    live.open();
     try {
       await session.load();
     } catch (thrown) {
@@ -158,6 +161,7 @@ class App extends Part {
     try {
       const { data } = await get("/v1/settings");
       this.activation = data.activation_required === true;
+      session.keeps(data.retention_days);
       this.#settingsAgain.after(null);
     } catch (thrown) {
       this.#settingsAgain.after(asProblem(thrown));
@@ -186,12 +190,13 @@ class App extends Part {
 
   /** @param {boolean} [moves] whether the focus goes to the new page */
   arrive(moves = true) {
-    const same = this.path === location.pathname;
+    if (moves) this.visit += 1;
+    arrived();
     this.path = location.pathname;
     this.menuOpen = false;
     void this.fetch(routeOf(this.path));
     this.requestUpdate();
-    if (!moves || same) return;
+    if (!moves) return;
     void this.updateComplete.then(() => {
       scrollTo(0, 0);
       this.find("main")?.focus();
@@ -199,9 +204,11 @@ class App extends Part {
   }
 
   async back() {
+    const wanted = location.pathname + location.search;
+    // Only what stands behind the # has changed.
+    if (wanted === whereOneIs()) return;
     if (isAnythingDirty()) {
-      const wanted = location.pathname + location.search;
-      history.pushState(null, "", this.path);
+      history.pushState(null, "", whereOneIs());
       if (!(await mayLeave())) return;
       history.replaceState(null, "", wanted);
     }
@@ -243,7 +250,7 @@ class App extends Part {
     }}>${t("skip")}</a>
       ${this.top()}${this.side()}
       <main id="main" tabindex="-1">
-        <div>${this.bars()}${route ? (this.here.has(route) ? route.show(id) : skeleton()) : this.notFound()}</div>
+        <div>${this.bars()}${route ? (this.here.has(route) ? repeat([this.visit], Number, () => route.show(id)) : skeleton()) : this.notFound()}</div>
       </main>
       <off-keys></off-keys>
       ${session.asks ? dialog(t("sign_in.again"), () => html`<p>${t("sign_in.kept")}</p><off-sign-in></off-sign-in>`, null) : nothing}`;
@@ -276,7 +283,7 @@ class App extends Part {
           ? this.health.ready
             ? badge("ok", "●", t("ready"))
             : html`<span
-        title=${this.health.reasons.join("; ")}>${badge("bad", "!", t("not_ready"))}</span>`
+        title=${this.reasons}>${badge("bad", "!", t("not_ready"))}</span>`
           : nothing
       }
       <button type="button" class="find" @click=${find}><span>${t("find")}</span><kbd aria-hidden="true">Ctrl K</kbd></button>
@@ -293,6 +300,11 @@ class App extends Part {
       <h2>${t("menu.set_up")}</h2>${listed.filter(({ group }) => group === "set_up").map(link)}
       <a class="mine" href="/me" aria-current=${this.path === "/me" ? "page" : nothing}>${session.me?.name}</a>
     </nav>`;
+  }
+
+  /** Why it takes nothing new. */
+  get reasons() {
+    return (this.health?.reasons ?? []).map((reason) => visible(word("not_ready", reason))).join("; ");
   }
 
   /** What holds texts though the gateway is ready: paused accounts, and what else it notes of itself. */
@@ -316,10 +328,9 @@ class App extends Part {
       ${
         lost
           ? html`<div class="bar bad"
-        role="alert"><span>${t("live.lost", {
-          at: clock(since),
+        role="alert"><span>${t("live.lost", { at: clock(since) })}<span aria-hidden="true">, ${t("live.again", {
           n: Math.max(0, Math.ceil(((retryAt ?? this.now) - this.now) / 1000)),
-        })}</span><button
+        })}</span></span><button
         type="button" class="b end" @click=${() => live.retry()}>${t("try_again")}</button></div>`
           : nothing
       }
@@ -338,7 +349,7 @@ class App extends Part {
       ${
         this.health && !this.health.ready
           ? html`<div class="bar bad" role="status"><span
-        class="wrap">${t("not_ready")}: ${this.health.reasons.join("; ")}</span></div>`
+        class="wrap">${t("not_ready")}: ${this.reasons}</span></div>`
           : nothing
       }
       ${this.waiting().map((text) => html`<div class="bar warn" role="status"><span class="wrap">${strange(text)}</span></div>`)}

@@ -36,6 +36,17 @@ export function isAnythingDirty() {
 
 export const places = new EventTarget();
 
+/** Where one is, with what the page itself has put there: Back has changed `location` before anybody is asked. */
+let here = "";
+
+export function whereOneIs() {
+  return here;
+}
+
+export function arrived() {
+  here = location.pathname + location.search;
+}
+
 /** @param {string} path */
 export async function go(path) {
   if (isAnythingDirty() && !(await mayLeave())) return;
@@ -61,4 +72,5 @@ export function setQuery(values) {
   }
   const text = params.toString();
   history.replaceState(null, "", location.pathname + (text ? `?${text}` : ""));
+  arrived();
 }

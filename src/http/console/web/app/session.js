@@ -1,7 +1,7 @@
 // Who is signed in. A session that ends while somebody works is signed in again in a dialog over the page, so that
 // nothing typed is lost.
 import { html, nothing } from "../vendor/lit.js";
-import { asProblem, get, keepKey, onSessionEnd, request, sessionKey } from "../live/api.js";
+import { LookAgain, asProblem, get, keepKey, onSessionEnd, request, sessionKey, shareKey, sharedBy, sharedKey } from "../live/api.js";
 import { field } from "../parts/controls.js";
 import { Part } from "../parts/element.js";
 import { problemBar } from "../parts/small.js";
@@ -16,6 +16,8 @@ class Session extends EventTarget {
   /** The position of the first answer: the stream begins there. */
   cursor = "";
   asks = false;
+  /** How many days the gateway keeps texts and calls, where it has said it. @type {number | null} */
+  keptDays = null;
   /** @type {Array<() => void>} */
   #waiting = [];
 
@@ -24,20 +26,56 @@ class Session extends EventTarget {
     onSessionEnd(() => this.#ask());
     // Another tab signed in.
     globalThis.addEventListener?.("storage", (event) => {
-      if (event.key === "offhook.key" && event.newValue && this.asks) this.#signedIn();
+      if (event.key === "offhook.key" && event.newValue) void this.#follow();
     });
   }
+
+  #followAgain = new LookAgain(() => this.#follow());
 
   /** @returns {Promise<void>} */
   #ask() {
     return new Promise((resolve) => {
       this.#waiting.push(resolve);
-      this.asks = true;
-      this.dispatchEvent(new CustomEvent("change"));
+      // Another tab may have signed in since.
+      void this.#follow();
     });
   }
 
-  #signedIn() {
+  /**
+   * Takes over the session that another tab began, if it is this person's. Another person gets a page of their own:
+   * nothing that waits here is sent in their name.
+   * @returns {Promise<void>}
+   */
+  async #follow() {
+    const key = sharedKey();
+    try {
+      const me = key && key !== sessionKey() ? await sharedBy() : null;
+      this.#followAgain.after(null);
+      if (key !== sharedKey()) return this.#follow();
+      if (me && this.me && me.name !== this.me.name) {
+        // Who does not want to leave what they typed signs in again.
+        this.#show();
+        return location.assign("/");
+      }
+      if (me) {
+        keepKey(key);
+        return this.#signedIn(me);
+      }
+    } catch (thrown) {
+      this.#followAgain.after(asProblem(thrown));
+    }
+    if (this.#waiting.length > 0) this.#show();
+  }
+
+  #show() {
+    if (this.asks) return;
+    this.asks = true;
+    this.dispatchEvent(new CustomEvent("change"));
+  }
+
+  /** @param {Me | null} me with the scopes of now */
+  #signedIn(me) {
+    if (me && this.me) this.me = me;
     this.asks = false;
     for (const resolve of this.#waiting.splice(0)) resolve();
     this.dispatchEvent(new CustomEvent("change"));
@@ -46,6 +84,7 @@ class Session extends EventTarget {
   /** Asks who one is; waits for a sign-in where nobody is. */
   async load() {
     const { data, cursor } = await get("/v1/me");
+    ownTab(data.name);
     this.me = data;
     this.cursor = cursor ?? "";
     this.dispatchEvent(new CustomEvent("change"));
@@ -55,10 +94,21 @@ class Session extends EventTarget {
   async signIn(proof) {
     const before = this.me?.name;
     const { data } = await request("POST", "/session", { body: proof });
-    keepKey(String(data.key ?? ""));
+    const key = String(data.key ?? "");
     // Another person gets a page of their own, not what the one before left open.
-    if (before && data.name && data.name !== before) return location.assign("/");
-    this.#signedIn();
+    if (before && data.name && data.name !== before) {
+      shareKey(key);
+      return location.assign("/");
+    }
+    keepKey(key);
+    this.#signedIn(before ? await sharedBy().catch(() => null) : null);
+  }
+
+  /** @param {unknown} days */
+  keeps(days) {
+    if (typeof days !== "number" || days === this.keptDays) return;
+    this.keptDays = days;
+    this.dispatchEvent(new CustomEvent("change"));
   }
 
   async signOut() {
@@ -161,7 +211,7 @@ class SignIn extends Part {
         required: true,
         focus: !!this.name,
       })}
-      ${this.wait > 0 ? html`<p class="badc" role="status">${t("retry_in", { n: this.wait })}</p>` : nothing}
+      ${this.wait > 0 ? html`<p class="badc">${t("retry_in", { n: this.wait })}</p>` : nothing}
       <button class="b p" ?disabled=${this.busy || this.wait > 0}>${t("sign_in")}</button>
       <details class="two"><summary>${t("sign_in.nobody")}</summary><p>${t("sign_in.how")}</p><pre
         class="code">offhook console password NAME
@@ -171,7 +221,13 @@ offhook console link --as NAME</pre></details>
 }
 customElements.define("off-sign-in", SignIn);
 
-/** Whether this browser has a key at all. */
-export function hasKey() {
-  return sessionKey() !== "";
+/** Drafts of somebody else, and texts that they had under way, are not this person's to send. @param {string} name */
+function ownTab(name) {
+  try {
+    const before = sessionStorage.getItem("offhook.who");
+    if (before !== null && before !== name) sessionStorage.clear();
+    sessionStorage.setItem("offhook.who", name);
+  } catch {
+    // Without storage nothing is left of anybody.
+  }
 }

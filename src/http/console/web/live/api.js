@@ -2,6 +2,7 @@
 // meanwhile, and the request is repeated with its body and key.
 
 import { wellFormed } from "./counter.js";
+import { readNumber } from "./e164.js";
 
 const KEY = "offhook.key";
 
@@ -75,20 +76,30 @@ export class LookAgain {
   }
 }
 
-/** The key of the session. It stands in localStorage, which other ports of this host do not share, unlike its cookie. */
-let memory = "";
+/** The key that the tabs share. It stands in localStorage, which other ports of this host do not share, unlike its cookie. */
+export function sharedKey() {
+  try {
+    return localStorage.getItem(KEY) ?? "";
+  } catch {
+    return "";
+  }
+}
+
+/** The key that this tab asks with. One that another tab brought is used once it is known whose it is. @type {string | undefined} */
+let own;
 
 export function sessionKey() {
-  try {
-    return localStorage.getItem(KEY) ?? memory;
-  } catch {
-    return memory;
-  }
+  return (own ??= sharedKey());
 }
 
 /** @param {string} key empty to forget it */
 export function keepKey(key) {
-  memory = key;
+  own = key;
+  shareKey(key);
+}
+
+/** For the page that comes next, and the other tabs. @param {string} key */
+export function shareKey(key) {
   try {
     if (key) localStorage.setItem(KEY, key);
     else localStorage.removeItem(KEY);
@@ -153,14 +164,23 @@ export async function raw(method, path, options = {}) {
     if (response.ok) return response;
     const problem = await problemOf(response);
     if (problem.status !== 401 || path.startsWith("/session")) throw problem;
-    // Another tab or request may have signed in meanwhile.
+    // Another request may have signed in meanwhile.
     if (sessionKey() === used) await signInAgain();
   }
 }
 
-/** @param {string} method @param {string} path @param {Options} options */
-async function once(method, path, { body, ifMatch, create, key, signal }) {
-  const headers = new Headers({ Accept: "application/json", "X-Offhook-Key": sessionKey() });
+/** Whose the key is that the tabs share; null where it is nobody's. @returns {Promise<Api.Me | null>} */
+export async function sharedBy() {
+  const response = await once("GET", "/v1/me", {}, sharedKey());
+  if (response.ok) return json(response);
+  const problem = await problemOf(response);
+  if (problem.status === 401) return null;
+  throw problem;
+}
+
+/** @param {string} method @param {string} path @param {Options} options @param {string} [as] the session's key */
+async function once(method, path, { body, ifMatch, create, key, signal }, as = sessionKey()) {
+  const headers = new Headers({ Accept: "application/json", "X-Offhook-Key": as });
   if (body !== undefined) headers.set("Content-Type", "application/json");
   if (ifMatch) headers.set("If-Match", ifMatch);
   if (create) headers.set("If-None-Match", "*");
@@ -244,4 +264,35 @@ export function path(...parts) {
 export function unique() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** @typedef {{ caller: string, queue: string, agent: string, state: string, day: string }} CallFilters as they are typed */
+
+/** What is typed of a caller, as the gateway writes it. @param {CallFilters} filters */
+function callerOf({ caller }) {
+  return readNumber(caller).number ?? caller.trim();
+}
+
+/** The calls that filters leave. @param {CallFilters} filters @param {number} limit @param {string} cursor */
+export function callsPath(filters, limit, cursor) {
+  const { queue, agent, state, day } = filters;
+  // A day on which the clock changes has 23 or 25 hours.
+  const [since, until] = [new Date(`${day}T00:00:00`), new Date(`${day}T00:00:00`)];
+  until.setDate(until.getDate() + 1);
+  const span = day ? { since: since.toISOString(), until: until.toISOString() } : {};
+  const all = { limit: String(limit), caller: callerOf(filters), queue, agent: agent.trim(), state, ...span, cursor };
+  return `/v1/calls?${new URLSearchParams(Object.entries(all).filter(([, value]) => value))}`;
+}
+
+/** Whether filters leave a call that begins now. @param {CallFilters} filters @param {Api.Call} call */
+export function leaves(filters, call) {
+  const { queue, state, day } = filters;
+  const [caller, agent] = [callerOf(filters), filters.agent.trim()];
+  return (
+    (!caller || call.caller === caller) &&
+    (!queue || call.queue === queue) &&
+    (!agent || call.agent === agent) &&
+    state !== "ended" &&
+    (!day || day === new Date().toLocaleDateString("sv"))
+  );
 }

@@ -3,13 +3,13 @@
 import { html, nothing, repeat } from "../vendor/lit.js";
 import { query, setQuery } from "../app/routes.js";
 import { session } from "../app/session.js";
-import { all, asProblem, get } from "../live/api.js";
+import { all, asProblem, callsPath, get, isPassing, leaves, path } from "../live/api.js";
 import { readNumber, showNumber } from "../live/e164.js";
 import { live } from "../live/stream.js";
 import { Talk } from "../live/talk.js";
 import { field, select } from "../parts/controls.js";
 import { Loaded, Part } from "../parts/element.js";
-import { callFacts, callState, sessionBadge, usageFacts } from "../parts/bubble.js";
+import { callFacts, callState, callerOf, sessionBadge, usageFacts } from "../parts/bubble.js";
 import { badge, empty, facts, problemBar, row, shown, skeleton, table, when } from "../parts/small.js";
 import { amount, languageName, t } from "../words/words.js";
 import "../parts/composer.js";
@@ -20,6 +20,13 @@ const PAGE = 50;
 const TYPING_MS = 300;
 /** Counts of texts follow the messages, which may be many: they are looked at this often at most. */
 const COUNTS_EVERY_MS = 2_000;
+/** Rows below the first page are asked for one by one, so many at a time. */
+const COUNTS_AT_ONCE = 10;
+
+function kept() {
+  const { keptDays: n } = session;
+  return n === null ? t("calls.kept") : t("calls.kept_for", { n });
+}
 
 class Calls extends Part {
   static properties = { news: { state: true }, moreProblem: { state: true } };
@@ -33,8 +40,9 @@ class Calls extends Part {
       const { items, next, heard } = await this.firstPage();
       const newest = items[0]?.started_at ?? "";
       const isNew = (/** @type {Api.Call} */ call) =>
-        !items.some(({ id }) => id === call.id) && (call.started_at ?? "") >= newest && this.isWanted(call);
+        !items.some(({ id }) => id === call.id) && (call.started_at ?? "") >= newest && leaves(this.filters, call);
       this.news = new Set([...heard.values()].filter(isNew).map(({ id }) => id));
+      this.moreProblem = null;
       return { items, next };
     });
     this.filters = { caller: query("caller"), queue: query("queue"), agent: query("agent"), state: query("state"), day: query("day") };
@@ -44,6 +52,9 @@ class Calls extends Part {
     this.news = new Set();
     /** @type {import("../live/api.js").Problem | null} */
     this.moreProblem = null;
+    this.loadsMore = false;
+    /** Rows whose counts of texts are older than an event. @type {Set<string>} */
+    this.touched = new Set();
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.typing = undefined;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -52,6 +63,7 @@ class Calls extends Part {
 
   /** @override */
   connected() {
+    this.hear(session, "change", () => this.requestUpdate());
     this.hear(live, "event", ({ detail }) => this.heard(detail));
     this.hear(live, "reset", () => {
       void this.list.again();
@@ -71,31 +83,23 @@ class Calls extends Part {
 
   /** @param {string} cursor @returns {Promise<{ items: Api.Call[], next: string | null }>} */
   async page(cursor) {
-    const { caller, queue, agent, state, day } = this.filters;
-    const params = new URLSearchParams({ limit: String(PAGE) });
-    const number = readNumber(caller).number ?? caller.trim();
-    if (number) params.set("caller", number);
-    if (queue) params.set("queue", queue);
-    if (agent.trim()) params.set("agent", agent.trim());
-    if (state) params.set("state", state);
-    if (day) {
-      const from = new Date(`${day}T00:00:00`);
-      params.set("since", from.toISOString());
-      params.set("until", new Date(from.getTime() + 86_400_000).toISOString());
-    }
-    if (cursor) params.set("cursor", cursor);
-    const { data } = await get(`/v1/calls?${params}`);
+    const { data } = await get(callsPath(this.filters, PAGE, cursor));
     return { items: data.items ?? [], next: data.next_cursor ?? null };
   }
 
   /** The first page, with what events told of its calls meanwhile. */
   async firstPage() {
+    const { found, heard } = await this.whileHearing(this.page(""));
+    return { items: found.items.map((call) => heard.get(call.id) ?? call), next: found.next, heard };
+  }
+
+  /** An answer, and the calls that events told of since it was asked for. @template T @param {Promise<T>} answer */
+  async whileHearing(answer) {
     /** @type {Map<string, Api.Call>} */
     const heard = new Map();
     this.meanwhile.add(heard);
     try {
-      const { items, next } = await this.page("");
-      return { items: items.map((call) => heard.get(call.id) ?? call), next, heard };
+      return { found: await answer, heard };
     } finally {
       this.meanwhile.delete(heard);
     }
@@ -106,7 +110,7 @@ class Calls extends Part {
     const { type, data, call_id: of } = event;
     const { data: list } = this.list;
     if (type === "directory.changed" && ["queues", "directory"].includes(data.resource)) void this.queues.again();
-    if (type.startsWith("message.") && (this.meanwhile.size > 0 || list?.items.some(({ id }) => id === of))) this.countSoon();
+    if (of && type.startsWith("message.") && (this.meanwhile.size > 0 || list?.items.some(({ id }) => id === of))) this.countSoon(of);
     const isCall = type.startsWith("call.");
     if (isCall) for (const heard of this.meanwhile) heard.set(data.id, data);
     if (!list) return;
@@ -115,38 +119,48 @@ class Calls extends Part {
     if (row) {
       list.items[at] = isCall ? data : { ...row, last_event_at: event.at };
       this.requestUpdate();
-    } else if (type === "call.started" && this.isWanted(data)) this.news = new Set(this.news).add(data.id);
+    } else if (type === "call.started" && leaves(this.filters, data)) this.news = new Set(this.news).add(data.id);
   }
 
-  countSoon() {
+  /** @param {string} [id] */
+  countSoon(id) {
+    if (id) this.touched.add(id);
     this.counting ??= setTimeout(() => void this.count(), COUNTS_EVERY_MS);
   }
 
-  /** Takes up what has changed in the rows of the first page, and moves nothing. */
+  /** Takes up what has changed in the rows, and moves nothing. */
   async count() {
     this.counting = undefined;
+    const { touched } = this;
+    this.touched = new Set();
     const page = await this.firstPage().catch(() => null);
-    const items = this.list.data?.items ?? [];
-    for (const call of page?.items ?? []) {
-      const at = items.findIndex(({ id }) => id === call.id);
-      if (at >= 0) items[at] = call;
-    }
+    for (const call of page?.items ?? []) this.put(call);
+    const onPage = new Set((page?.items ?? []).map(({ id }) => id));
+    const below = [...touched].filter((id) => !onPage.has(id) && this.list.data?.items.some((call) => call.id === id));
+    const again = page ? below.slice(COUNTS_AT_ONCE) : [...touched];
+    const looks = page ? below.slice(0, COUNTS_AT_ONCE) : [];
+    await Promise.all(
+      looks.map((id) =>
+        this.whileHearing(get(path("calls", id))).then(
+          ({ found, heard }) => {
+            this.put(heard.get(id) ?? found.data);
+            if (heard.has(id)) again.push(id);
+          },
+          (thrown) => isPassing(asProblem(thrown)) && again.push(id),
+        ),
+      ),
+    );
     this.requestUpdate();
+    for (const id of again) this.touched.add(id);
     // What an event told is older than the texts that came after it.
-    if (this.isConnected && (!page || page.heard.size > 0)) this.countSoon();
+    if (this.isConnected && (this.touched.size > 0 || (page?.heard.size ?? 0) > 0)) this.countSoon();
   }
 
   /** @param {Api.Call} call */
-  isWanted(call) {
-    const { caller, queue, agent, state, day } = this.filters;
-    const number = readNumber(caller).number;
-    return (
-      (!number || call.caller === number) &&
-      (!queue || call.queue === queue) &&
-      (!agent || call.agent === agent) &&
-      state !== "ended" &&
-      (!day || day === new Date().toLocaleDateString("sv"))
-    );
+  put(call) {
+    const items = this.list.data?.items ?? [];
+    const at = items.findIndex(({ id }) => id === call.id);
+    if (at >= 0) items[at] = call;
   }
 
   /** @param {Partial<Calls["filters"]>} changed */
@@ -160,7 +174,9 @@ class Calls extends Part {
 
   async more() {
     const list = this.list.data;
-    if (!list?.next) return;
+    if (!list?.next || this.loadsMore) return;
+    this.loadsMore = true;
+    this.requestUpdate();
     try {
       const page = await this.page(list.next);
       list.items.push(...page.items);
@@ -169,6 +185,7 @@ class Calls extends Part {
     } catch (thrown) {
       this.moreProblem = asProblem(thrown);
     }
+    this.loadsMore = false;
     this.requestUpdate();
   }
 
@@ -230,7 +247,7 @@ class Calls extends Part {
   rows({ items, next }) {
     const filtered = Object.values(this.filters).some((value) => value !== "");
     if (items.length === 0) {
-      if (filtered) return html`<div class="card">${empty(t("calls.none_found"), html`<p class="meta">${t("calls.kept")}</p>`)}</div>`;
+      if (filtered) return html`<div class="card">${empty(t("calls.none_found"), html`<p class="meta">${kept()}</p>`)}</div>`;
       return html`<div class="card">${empty(
         t("calls.none"),
         html`<p>${t("calls.none_how")}</p><pre class="code"
@@ -238,7 +255,16 @@ class Calls extends Part {
       )}</div>`;
     }
     const queue = (/** @type {string | null} */ id) => this.queues.data?.find((other) => other.id === id)?.name ?? id ?? "–";
-    const heads = [t("call.caller"), t("queue"), t("call.agent"), t("call.state"), t("language"), t("calls.texts"), t("calls.began"), t("calls.last_event")];
+    const heads = [
+      t("call.caller"),
+      t("queue"),
+      t("call.agent"),
+      t("call.state"),
+      t("language"),
+      t("calls.texts"),
+      t("calls.began"),
+      t("calls.last_event"),
+    ];
     const rows = repeat(
       items,
       (call) => call.id,
@@ -246,7 +272,7 @@ class Calls extends Part {
         const { usage } = call;
         const sent = usage.preset_sent + usage.custom_sent + usage.smart_action_sent + usage.system_sent;
         return row([
-          [heads[0], html`<a data-row class="num" href="/calls/${encodeURIComponent(call.id)}">${showNumber(call.caller) || call.id}</a>`],
+          [heads[0], html`<a data-row class="num" href="/calls/${encodeURIComponent(call.id)}">${callerOf(call)}</a>`],
           [heads[1], queue(call.queue)],
           [heads[2], call.agent ?? "–"],
           [heads[3], callState(call)],
@@ -262,8 +288,8 @@ class Calls extends Part {
       },
     );
     return html`${table(t("page.calls"), heads, /** @type {any} */ (rows))}
-      ${this.moreProblem ? html`<p class="wrong">${this.moreProblem.detail}</p>` : nothing}
-      ${next ? html`<button type="button" class="b" @click=${this.more}>${t("more")}</button>` : nothing}`;
+      ${problemBar(this.moreProblem, () => void this.more())}
+      ${next && !this.moreProblem ? html`<button type="button" class="b" ?disabled=${this.loadsMore} @click=${this.more}>${t("more")}</button>` : nothing}`;
   }
 }
 customElements.define("off-calls", Calls);
@@ -294,6 +320,7 @@ class CallPage extends Part {
       for (const [name, list] of Object.entries(around)) if ([name, "directory"].includes(resource)) void list.again();
     };
     load("directory");
+    this.hear(session, "change", () => this.requestUpdate());
     this.hear(live, "reset", () => load("directory"));
     this.hear(live, "event", ({ detail }) => detail.type === "directory.changed" && load(detail.data.resource));
   }
@@ -326,7 +353,7 @@ class CallPage extends Part {
         return html`<div class="head"><h1>${t("call")} <code class="wrap">${this.callId}</code></h1></div><div
           class="card">${empty(
             t("call.not_found"),
-            html`<p class="meta">${t("calls.kept")}</p><a class="b"
+            html`<p class="meta">${kept()}</p><a class="b"
           href="/calls">${t("page.calls")}</a>`,
           )}</div>`;
       return talk?.problem ? problemBar(talk.problem, () => talk.load()) : skeleton();
@@ -335,7 +362,7 @@ class CallPage extends Part {
     const queue = this.queues.data?.find(({ id }) => id === call.queue)?.name;
     const canSend = session.can("send");
     return html`<div class="head"><h1
-      class="num">${showNumber(call.caller) || t("call.no_caller")}</h1>${callState(call)}${
+      class="num">${callerOf(call)}</h1>${callState(call)}${
         call.queue ? badge("", "", queue ?? call.queue) : nothing
       }${sessionBadge(call)}</div>
       <div class="call">
@@ -343,7 +370,7 @@ class CallPage extends Part {
           <h2>${t("talk")} ${call.language ? badge("", "", languageName(call.language)) : nothing}${
             call.our_number ? badge("", "", t("call.from_number", { number: label ?? showNumber(call.our_number) })) : nothing
           }</h2>
-          <off-conversation .talk=${talk} .label=${t("talk")} .canSend=${canSend}></off-conversation>
+          <off-conversation .talk=${talk} .label=${t("talk")} .canSend=${canSend} .keptDays=${session.keptDays}></off-conversation>
           ${canSend ? html`<off-composer .talk=${talk} .presets=${this.presets.data ?? []} .agent=${call.agent}></off-composer>` : nothing}
         </section>
         <aside class="stack">
