@@ -18,7 +18,7 @@ const bubbles = (page) => page.locator("off-conversation .m").allInnerTexts();
 
 test(
   "r39 r40 a preset is delivered by two clicks, and the phone answers with a photo",
-  world(async ({ page }) => {
+  world(async ({ page, gateway }) => {
     await page.getByRole("button", { name: /^Ring from/ }).click();
     await page.getByRole("button", { name: "Welcome" }).click();
     await under(page, "Delivered").waitFor();
@@ -28,6 +28,29 @@ test(
     await page.locator("off-conversation .m.i", { hasText: "Here is the meter" }).waitFor();
     await page.locator("off-conversation img").waitFor();
     await page.locator("off-gateway", { hasText: "media.ready" }).waitFor();
+    const large = { name: "large.jpg", mimeType: "image/jpeg", buffer: Buffer.alloc(5_000_001) };
+    await page.locator("off-phone input[type=file]").setInputFiles(large);
+    await page.locator("off-phone [role=alert]", { hasText: "A file may have 5 MB at most." }).getByText("too_large").waitFor();
+    // Phones that are changed fast: the answer for the first comes when another is looked at.
+    const phones = page.locator("#phone-number");
+    const [first, second] = await phones.locator("option").evaluateAll((all) => all.map((option) => option.value));
+    await phones.selectOption(second);
+    await page.getByText("This phone is not on a call.").waitFor();
+    /** @type {Array<() => void>} */
+    const opens = [];
+    gateway.instead = async ({ path, query }) => {
+      if (path === "/v1/calls" && query.get("caller") === first) await new Promise((resolve) => opens.push(() => resolve(null)));
+      return null;
+    };
+    await phones.selectOption(first);
+    await until(() => opens.length === 1, "the call of the first phone is looked for");
+    await phones.selectOption(second);
+    const answered = page.waitForResponse((response) => response.url().includes(encodeURIComponent(first)));
+    opens[0]();
+    await (await answered).finished();
+    await page.evaluate("new Promise((resolve) => setTimeout(resolve))");
+    assert.equal(await page.locator("off-conversation").count(), 0);
+    assert.equal(new URL(page.url()).searchParams.get("call"), null);
   }),
 );
 
@@ -281,6 +304,12 @@ test(
       Object.assign(message, { text: null, text_hidden: true });
       await page.reload();
       await page.getByText("Text hidden").waitFor();
+      const expired = gateway.send(gateway.calls.get("c-1"), "custom", "old");
+      gateway.emit("message.sent", { ...expired, text: null, text_expired: true }, "c-1");
+      await page.getByText("Text erased after 30 days").waitFor();
+      const hidden = { ...expired, id: "msg_h", direction: "inbound", kind: "inbound", state: "received", text: null, text_hidden: true };
+      gateway.emit("message.received", hidden, "c-1");
+      await page.locator("#say", { hasText: "The caller sent a text that you may not see" }).waitFor({ state: "attached" });
     },
     {
       ...CALL,
@@ -300,15 +329,42 @@ test(
     await page.getByText(/Waiting 3.0 s|Waiting 2.9 s/).waitFor();
     await page.getByRole("button", { name: "Why?" }).click();
     await page.locator("dialog", { hasText: "number's rate" }).waitFor();
+    // What is outside of an open dialog is inert: what is said and what can be undone is inside as long as it is open.
+    await page.evaluate(`(async () => {
+      const { toast } = await import(new URL("../parts/dialog.js", document.querySelector("script[type=module]").src).href);
+      toast("Changed", { label: "Undo it", act: () => (window.undone = true) });
+    })()`);
+    await page.locator("dialog[open] #say").waitFor({ state: "attached" });
+    await page.getByRole("button", { name: "Undo it" }).click();
+    assert.equal(await page.evaluate("window.undone"), true);
     await page.keyboard.press("Escape");
     await page.getByRole("button", { name: "Cancel" }).click();
     await under(page, "Cancelled: on request").waitFor();
+    assert.deepEqual(await page.locator("body > #say, body > off-toasts").count(), 2);
   }, CALL),
 );
 
 test(
   "/ lists the presets, and Enter sends the chosen one",
-  world(async ({ page }) => {
+  world(async ({ page, gateway }) => {
+    const inView = () =>
+      page.locator('.options [aria-selected="true"]').evaluate((option) => {
+        const [inner, outer] = [option, /** @type {Element} */ (option.parentElement)].map((element) => element.getBoundingClientRect());
+        return inner.top >= outer.top && inner.bottom <= outer.bottom + 1;
+      });
+    for (let n = 0; n < 20; n += 1) {
+      gateway.docs.set(`/v1/presets/en/more-${n}`, { label: `More ${n}`, text: "More.", position: 10 + n });
+      gateway.docs.set(`/v1/queues/more-${n}`, { ...gateway.docs.get("/v1/queues/support"), name: `More ${n}` });
+    }
+    await page.reload();
+    for (const open of ["/", "Control+k"]) {
+      await page.focus("off-composer textarea");
+      await page.keyboard.press(open);
+      await page.locator("dialog[open] [role=option]").nth(20).waitFor();
+      for (let n = 0; n < 18; n += 1) await page.keyboard.press("ArrowDown");
+      await until(inView, `${open}: what is chosen is in view`);
+      await page.keyboard.press("Escape");
+    }
     await page.focus("off-composer textarea");
     await page.keyboard.press("/");
     await page.waitForSelector("dialog[open]");

@@ -23,6 +23,7 @@ test(
     await page.keyboard.press("Enter");
     await page.getByRole("button", { name: "Welcome" }).waitFor();
     await tabTo(page, /^Welcome$/);
+    await page.locator(".preview", { hasText: "Hello, this is your agent" }).getByText("1 segment").waitFor();
     await page.keyboard.press("Enter");
     await page.locator("off-conversation .under", { hasText: "Delivered" }).waitFor();
     await tabTo(page, /^Write a text$/);

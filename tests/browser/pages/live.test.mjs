@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { problem } from "../fake/gateway.mjs";
 import { fill } from "../fake/scene.mjs";
 import { startCall, until, world } from "./browser.mjs";
 
@@ -13,6 +14,8 @@ test(
     door.down = true;
     door.cut();
     await page.getByText(/Live updates lost at/).waitFor({ timeout: 8_000 });
+    // Who hears the page is not told of each second.
+    await page.locator("[role=alert] [aria-hidden=true]", { hasText: /trying again in \d+ s/ }).waitFor();
     assert.equal(await page.locator("off-conversation .m").count(), 1);
     gateway.receive("+12065550142", { to: "+12065550100", text: "meanwhile" });
     door.down = false;
@@ -22,6 +25,9 @@ test(
     await page.locator("off-conversation .m", { hasText: "meanwhile" }).waitFor();
     await until(async () => (await page.getByText(/Live updates lost at/).count()) === 0, "the bar is gone");
     assert.deepEqual(await page.locator("off-conversation .m").allInnerTexts(), ["before", "meanwhile"]);
+    gateway.health = { ...gateway.health, ready: false, reasons: ["low_disk", "brand_new"] };
+    gateway.emit("account.paused", { account: "main" }, null);
+    await page.getByText("Not ready: its disk has little space left; brand_new").waitFor();
   }, CALL),
 );
 
@@ -188,6 +194,10 @@ test(
       await startCall(gateway, "c-0", { caller: "+12065550144" });
       await page.fill("#filter-caller", "");
       await page.locator("tr", { hasText: "+1 206 555 0144" }).waitFor();
+      // A withheld number is no number.
+      await startCall(gateway, "c-3", { caller: "anonymous" });
+      await page.getByRole("button", { name: "1 new call" }).click();
+      await page.locator("tr", { hasText: "Caller unknown" }).waitFor();
       await startCall(gateway, "c-2", { caller: "+12065550143" });
       await page.getByRole("button", { name: "1 new call" }).click();
       await page.locator("tr", { hasText: "+1 206 555 0143" }).waitFor();
@@ -320,8 +330,24 @@ test(
       );
       await page.getByRole("link", { name: "Conversations" }).click();
       await page.locator("tbody tr").nth(49).waitFor();
+      gateway.instead = async ({ path, query }) => (path === "/v1/calls" && query.get("cursor") ? problem(503, "overloaded") : null);
       await page.getByRole("button", { name: "Show more" }).click();
+      await page.locator("main [role=alert]", { hasText: "The gateway has too much to do" }).waitFor();
+      const asked = gateway.seen.length;
+      gateway.instead = async () => void (await new Promise((resolve) => setTimeout(resolve, 50))) ?? null;
+      await page.getByRole("button", { name: "Try again" }).dblclick();
       await page.locator("tbody tr").nth(99).waitFor();
+      gateway.instead = null;
+      const pages = gateway.seen.slice(asked).filter(({ path, query }) => path === "/v1/calls" && query.get("cursor"));
+      assert.deepEqual([pages.length, await page.locator("tbody tr").count()], [1, 100]);
+      // A row below the first page follows its texts as well.
+      const last = page.locator("tbody tr").nth(99);
+      const id = (await last.locator("a").getAttribute("href"))?.split("/").at(-1) ?? "";
+      const row = structuredClone(gateway.calls.get(id));
+      Object.assign(row.usage, { preset_sent: 0, smart_action_sent: 0, system_sent: 0, custom_sent: 77 });
+      gateway.calls.set(id, row);
+      gateway.send(row, "custom", "Hello");
+      await last.getByText("↑ 77").waitFor();
       const long = await page.evaluate("window.long");
       console.log(`# tasks over 50 ms: ${JSON.stringify(long)}`);
     },

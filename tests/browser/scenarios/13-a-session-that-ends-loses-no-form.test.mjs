@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { until } from "./gateway.mjs";
-import { card, changes, directory, press, read, setButton, stage } from "./set-up.mjs";
+import { call, card, changes, directory, onPhone, press, read, setButton, stage } from "./set-up.mjs";
 
 /** What `offhook console password anna` prints for this password. */
 const PASSWORD = "correct horse battery";
@@ -15,7 +15,7 @@ after(() => rmSync(place, { recursive: true, force: true }));
 writeFileSync(join(place, "anna"), HASHED, { mode: 0o600 });
 
 const { world, chrome } = await stage({
-  directory: directory({ closing: { enabled: true, texts: { en: "As before." } } }),
+  directory: directory({ custom_messages: true, closing: { enabled: true, texts: { en: "As before." } } }),
   config: (text) => text.replace('name = "anna"\n', `name = "anna"\npassword_file = ${JSON.stringify(join(place, "anna"))}\n`),
 });
 
@@ -83,4 +83,41 @@ test("a72 a session that ends before the set is signed in again and sends once",
   assert.equal((await read(world, "/v1/settings")).presets_only, true);
   assert.deepEqual(answers, [401, 200]);
   assert.equal((await changes(world, "settings")).length, 2, "one by each test");
+});
+
+test("a72 a sign in of another tab is taken over by the same person only", async () => {
+  const phone = "+12065550142";
+  const settings = await read(world, "/v1/settings");
+  assert.equal((await world.platform("PUT", "/v1/settings", { ...settings, presets_only: false })).status, 200);
+  await call(world, "c-1", { caller: phone });
+  const page = await chrome.page(await world.link(), { path: "/calls/c-1" });
+  const text = page.locator("off-composer textarea");
+  const tab = await page.context().newPage();
+  const signIn = async (/** @type {string} */ name) => {
+    await tab.goto(await world.link(name));
+    await tab.locator("header a", { hasText: name }).waitFor();
+  };
+  // Anna signs in once more: what she does in the first tab goes on.
+  await signIn("anna");
+  await text.fill("Still Anna");
+  await page.keyboard.press("Control+Enter");
+  await onPhone(world, phone, "Still Anna");
+
+  // Her session ends with a text under way, and Bruno signs in.
+  await page.route(/\/v1\/(events|health)/, (route) => route.abort());
+  await endFromElsewhere();
+  await text.fill("Anna's own words");
+  await page.keyboard.press("Control+Enter");
+  await page.locator("dialog[open]").getByText("Your session has ended").waitFor();
+  await signIn("bruno");
+  await page.locator("header a", { hasText: "bruno" }).waitFor();
+  await page.goto(`${world.origin}/calls/c-1`);
+  await page.locator("off-conversation .m", { hasText: "Still Anna" }).waitFor();
+  await text.waitFor();
+  assert.equal(await text.inputValue(), "");
+  const { items } = await read(world, "/v1/calls/c-1/messages");
+  assert.deepEqual(
+    items.map((/** @type {{ text: string }} */ { text }) => text),
+    ["Still Anna"],
+  );
 });
