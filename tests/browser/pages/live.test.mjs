@@ -265,6 +265,18 @@ test(
       await page.keyboard.press("?");
       await page.waitForTimeout(100);
       assert.equal(await page.locator("dialog[open]").count(), 0);
+      // Whoever goes back and then stays is where they were, with what the address says.
+      await page.goto(`${origin}/calls`);
+      await page.evaluate(() => history.pushState(null, "", "/settings/in-call-sms?from=here"));
+      await page.reload();
+      await page.getByRole("switch").first().click();
+      await page.goBack();
+      await page.locator("dialog[open]", { hasText: "Leave without saving?" }).getByRole("button", { name: "Cancel" }).click();
+      assert.equal(page.url(), `${origin}/settings/in-call-sms?from=here`);
+      await page.getByRole("switch").first().click();
+      await page.goBack();
+      await page.waitForURL(`${origin}/calls`);
+      await page.getByText("No calls yet").waitFor();
     },
     { path: "/calls" },
   ),

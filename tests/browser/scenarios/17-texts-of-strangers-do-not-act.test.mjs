@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { browser, gateway, until } from "./gateway.mjs";
+import { walk } from "./places.mjs";
 import { CALLER, directory, holds, OURS } from "./set.mjs";
 
 const IMAGE = `<img src=x onerror="alert(1)">`;
@@ -117,7 +118,6 @@ test("r12 what a caller writes is shown as text and does nothing", async () => {
 
 test("r28 r45 labels and names that look like pages are names on every page", async () => {
   const page = await chrome.page(await world.link());
-  const { origin } = world;
   /** Where to look, what has come once it is there, and a dialog. @type {Array<[string, string, (string | RegExp)?]>} */
   const places = [
     ["/calls", OVERRIDE.replace("\u202E", "U+202E")],
@@ -134,7 +134,7 @@ test("r28 r45 labels and names that look like pages are names on every page", as
     ["/opt-outs?q=", "+1 206 555 0188", "Find number, call, page"],
   ];
   for (const [path, text, opener] of places) {
-    await page.goto(origin + path);
+    await walk(page, path);
     await page.locator("main", { hasText: text }).waitFor();
     await harmless(page, path);
     if (!opener) continue;
@@ -142,7 +142,7 @@ test("r28 r45 labels and names that look like pages are names on every page", as
     await page.locator("dialog[open]").waitFor();
     await harmless(page, `${opener} on ${path}`);
   }
-  await page.goto(`${origin}/queues/support`);
+  await walk(page, "/queues/support");
   await page.locator("#queue-inbound").focus();
   await page.locator("#queue-inbound-list [role=option]").first().waitFor();
   await harmless(page, "the numbers to choose from");

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { browser, demo, SOON_MS } from "./gateway.mjs";
-import { DIALOGS, live, PAGES, visit } from "./places.mjs";
+import { DIALOGS, live, PAGES, visit, walk } from "./places.mjs";
 import { accessible, holds } from "./set.mjs";
 
 /** @typedef {import("playwright-core").Page} Page */
@@ -111,7 +111,7 @@ test("every page has no violation and holds in each look", { timeout: 10 * SOON_
   await live(world.platform, page);
   for (const [at, place] of PAGES.filter(({ name }) => !ALIKE.includes(name)).entries()) {
     await wear(LOOKS[0]);
-    await visit(page, world.origin, place);
+    await visit(page, world.origin, place, walk);
     for (const look of looksOf(LOOKS, at)) {
       await wear(look);
       await accessible(page, `${place.path}, ${look.name}`);
@@ -123,7 +123,7 @@ test("every page has no violation and holds in each look", { timeout: 10 * SOON_
 test("every dialog has no violation and holds light and dark and wide and narrow", { timeout: 10 * SOON_MS }, async () => {
   for (const [at, place] of DIALOGS.entries()) {
     await wear(LOOKS[0]);
-    await visit(page, world.origin, place);
+    await visit(page, world.origin, place, walk);
     for (const look of looksOf(LOOKS.slice(0, 2), at)) {
       await wear(look);
       await accessible(page, `${place.name}, ${look.name}`);

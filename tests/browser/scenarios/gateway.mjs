@@ -340,7 +340,7 @@ export async function browser() {
      * @returns {Promise<Page>}
      */
     async page(link, { path, allow, context: options = {} } = {}) {
-      const { origin } = new URL(link);
+      const { origin, hash } = new URL(link);
       const context = await chrome.newContext({ viewport: { width: 1360, height: 800 }, locale: "en-US", ...options });
       context.setDefaultTimeout(SOON_MS);
       context.on("request", (request) => {
@@ -361,11 +361,12 @@ export async function browser() {
         });
       });
       const page = await context.newPage();
-      await page.goto(link);
-      if (new URL(link).hash) await page.locator("nav").first().waitFor({ state: "attached" });
+      // A link signs in at whatever address it is opened.
+      await page.goto(path && hash ? origin + path + hash : link);
+      if (hash) await page.locator("nav").first().waitFor({ state: "attached" });
       if (path) {
-        await page.goto(origin + path);
-        await page.locator("h1").first().waitFor();
+        if (!hash) await page.goto(origin + path);
+        await page.locator("main h1").first().waitFor();
       }
       return page;
     },

@@ -163,7 +163,7 @@ class SignIn extends Part {
     const link = /^#k=(.+)$/.exec(location.hash)?.[1];
     if (!link) return;
     // A link works once: it is not to stay in the history.
-    history.replaceState(null, "", location.pathname);
+    history.replaceState(null, "", location.pathname + location.search);
     void this.try({ link });
   }
 
