@@ -56,7 +56,7 @@ test("a72 a session that ends while typing is signed in again and one change is 
   await press(closing);
   assert.deepEqual(answers, [200]);
   const [change, ...more] = await changes(world, "settings");
-  assert.deepEqual([change.actor, change.after.closing.texts.en, more], ["person:anna", "Typed before the end.", []]);
+  assert.deepEqual([change.actor, change.after.closing.texts.en, more], ["anna", "Typed before the end.", []]);
   assert.equal(await limits.getByLabel("Types of calls").inputValue(), "inbound_ivr, callback");
 });
 

@@ -67,13 +67,13 @@ test("a46 a72 a named person adds and removes an opt out with a reason", async (
   await composer.getByRole("button", { name: "Welcome" }).click();
   await onPhone(world, CALLER, "Hello, this is your agent.");
 
-  const { items } = await read(world, "/v1/audit?actor=person:anna");
+  const { items } = await read(world, "/v1/audit?actor=anna");
   const acts = items.filter((/** @type {any} */ { resource }) => resource.startsWith("opt-outs")).reverse();
   assert.deepEqual(
     acts.map((/** @type {any} */ { actor, address, reason }) => [actor, address, reason]),
     [
-      ["person:anna", "127.0.0.1", "asked by letter"],
-      ["person:anna", "127.0.0.1", "agreed on the phone"],
+      ["anna", "127.0.0.1", "asked by letter"],
+      ["anna", "127.0.0.1", "agreed on the phone"],
     ],
   );
 });
