@@ -2,7 +2,8 @@
 //!
 //! Runs the real binary with a durable journal, posts signed texts of callers on the phone over 64 connections, and
 //! waits until the platform's endpoint has every event. `-- --baseline PATH` runs another build in turn with it and
-//! compares the two; `--streams N` runs the build without and with N open streams of events, each of one call, in turn;
+//! compares the two; `--streams N` runs the build without and with N open streams of events, each of a call that gets
+//! texts, in turn, and `--quiet-streams N` the same with streams of calls that get none;
 //! `--texts N` and `--rounds N` set the size; `--quick` makes it small.
 
 #[path = "gateway/gateway.rs"]
@@ -49,12 +50,14 @@ fn main() -> Result<(), Failed> {
     let (texts, rounds) = (number("--texts", texts)?, number("--rounds", rounds)?);
     let this = PathBuf::from(env!("CARGO_BIN_EXE_offhook"));
     let mut builds = vec![("this build", this.clone(), 0)];
-    match (value("--baseline"), number("--streams", 0)?) {
+    let (streams, quiet) = (number("--streams", 0)?, number("--quiet-streams", 0)?);
+    match (value("--baseline"), streams + quiet) {
         (Some(path), 0) => builds.push(("baseline", PathBuf::from(path), 0)),
         (None, 0) => {}
         (None, streams) => builds = vec![("with streams", this.clone(), streams), ("without", this, 0)],
-        (Some(_), _) => return Err("give --baseline or --streams, not both".into()),
+        (Some(_), _) => return Err("give --baseline or streams, not both".into()),
     }
+    let of = if quiet > 0 { "q" } else { "c" };
 
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let mut results: Vec<Vec<Round>> = vec![Vec::new(); builds.len()];
@@ -63,7 +66,7 @@ fn main() -> Result<(), Failed> {
         for turn in 0..builds.len() {
             let which = (round + turn) % builds.len();
             let (_, binary, streams) = &builds[which];
-            let measured = runtime.block_on(run(binary, texts, *streams))?;
+            let measured = runtime.block_on(run(binary, texts, *streams, of))?;
             println!("round {}, {}: {measured}", round + 1, builds[which].0);
             results[which].push(measured);
         }
@@ -122,8 +125,9 @@ fn median(rounds: &[Round]) -> Round {
     }
 }
 
-/// Starts the binary, posts the texts, and waits for their events.
-async fn run(binary: &Path, texts: usize, streams: usize) -> Result<Round, Failed> {
+/// Starts the binary, posts the texts, and waits for their events. Streams are of calls whose ids begin with `of`; `c` are
+/// those that get texts.
+async fn run(binary: &Path, texts: usize, streams: usize, of: &str) -> Result<Round, Failed> {
     let root = std::env::var_os("OFFHOOK_BENCH_DIR").map_or_else(std::env::temp_dir, Into::into);
     let home = tempfile::Builder::new().prefix("offhook-inbound-").tempdir_in(root)?;
     let received = Arc::new(AtomicUsize::new(0));
@@ -144,7 +148,7 @@ async fn run(binary: &Path, texts: usize, streams: usize) -> Result<Round, Faile
     let mut open = JoinSet::new();
     let streamed = Arc::new(AtomicUsize::new(0));
     for nth in 0..streams {
-        open.spawn(follow(stream(gateway.platform, nth % CALLS).await?, Arc::clone(&streamed)));
+        open.spawn(follow(stream(gateway.platform, &format!("{of}{}", nth % CALLS)).await?, Arc::clone(&streamed)));
     }
 
     let cpu_before = gateway.cpu()?;
@@ -172,7 +176,8 @@ async fn run(binary: &Path, texts: usize, streams: usize) -> Result<Round, Faile
     }
     until(|| received.load(Ordering::Relaxed) == CALLS + texts).await?;
     let secs = began.elapsed().as_secs_f64();
-    let expected: usize = (0..streams).map(|nth| (nth % CALLS..texts).step_by(CALLS).count()).sum();
+    let each = |nth: usize| (nth % CALLS..texts).step_by(CALLS).count();
+    let expected: usize = if of == "c" { (0..streams).map(each).sum() } else { 0 };
     until(|| streamed.load(Ordering::Relaxed) == expected).await?;
     let cpu_us = (gateway.cpu()? - cpu_before).as_secs_f64() * 1e6 / texts as f64;
     took.sort_by(f64::total_cmp);
@@ -181,10 +186,10 @@ async fn run(binary: &Path, texts: usize, streams: usize) -> Result<Round, Faile
 }
 
 /// Opens the stream of a call's events from now on.
-async fn stream(platform: SocketAddr, call: usize) -> Result<TcpStream, Failed> {
+async fn stream(platform: SocketAddr, call: &str) -> Result<TcpStream, Failed> {
     let head = format!("Authorization: Bearer {API_TOKEN}\r\nAccept: text/event-stream\r\n");
     let mut connection = TcpStream::connect(platform).await?;
-    connection.write_all(&request("GET", &format!("/v1/events?after=now&call_id=c{call}"), &head, "")).await?;
+    connection.write_all(&request("GET", &format!("/v1/events?after=now&call_id={call}"), &head, "")).await?;
     let mut status = [0; 12];
     connection.read_exact(&mut status).await?;
     if status != *b"HTTP/1.1 200" {
