@@ -67,6 +67,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
@@ -216,15 +217,14 @@ impl Api {
         Self { for_people: true, build, ..self }
     }
 
-    /// Has a command decided whose outcome changes no answer.
-    pub(super) async fn note(&self, command: Command) {
+    /// Has a command decided whose outcome changes no answer. It is, whether somebody waits for it or not.
+    pub(super) fn note(&self, command: Command) -> JoinHandle<()> {
         let engine = self.engine.clone();
-        let noted = self.tasks.spawn(async move { engine.submit(command, OUTCOME_WITHIN).await });
-        match noted.await {
-            Ok(Ok(_reply)) => {}
-            Ok(Err(error)) => tracing::warn!(%error, "an act at the console is not in the audit"),
-            Err(error) => tracing::warn!(%error, "an act at the console is not in the audit"),
-        }
+        self.tasks.spawn(async move {
+            if let Err(error) = engine.submit(command, OUTCOME_WITHIN).await {
+                tracing::warn!(%error, "an act at the console is not in the audit");
+            }
+        })
     }
 
     /// Counts a refusal for `/v1/health`.

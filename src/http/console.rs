@@ -235,7 +235,7 @@ impl Inner {
         request.extensions_mut().insert(Arc::clone(&client));
         let response = self.routes.clone().oneshot(request).await.unwrap_or_else(|never| match never {});
         if let Some(texts) = texts.filter(|_| response.status().is_success()) {
-            self.note_reading(&texts, &client, &seen).await;
+            self.note_reading(&texts, &client, &seen);
         }
         let streams = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "text/event-stream");
         if !streams {

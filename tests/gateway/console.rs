@@ -173,7 +173,7 @@ async fn reading_a_transcript_is_audited_with_person_and_address() {
     let body = json!({ "caller": "+14155550177", "queue": "support", "agent": "a-1" });
     assert_eq!(console.world.client.put_call("a:b", &body).await.unwrap().status, 201);
     assert_eq!(anna.get("/v1/calls/a%3Ab/messages/").await.status, 200);
-    let read_now = console.audit("read_texts").await;
+    let read_now = console.audited("read_texts", 2).await;
     let resources: Vec<_> = read_now.iter().map(|entry| entry["resource"].as_str().unwrap()).collect();
     assert_eq!(resources, ["calls/a:b", &format!("calls/{}", caller.call)]);
     let by_name = crate::operate::get(&console.world, "/v1/audit?actor=anna&resource=calls/a:b").await;

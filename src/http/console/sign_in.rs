@@ -19,6 +19,7 @@ use serde_json::json as object;
 use std::net::IpAddr;
 use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
+use tokio::task::JoinHandle;
 
 /// A name, a password or a link.
 const FIELDS: &[&str] = &["name", "password", "link"];
@@ -97,7 +98,7 @@ impl Inner {
         })?;
         observe::sign_in(SignIn::SignedIn);
         let by = Actor::person(&person.name, address);
-        self.audit(by, Action::SignIn, &format!("session/{}", begun.id), None).await;
+        let _noted = self.audit(by, Action::SignIn, &format!("session/{}", begun.id), None).await;
         let scopes: Vec<_> = person.scopes.iter().map(|scope| scope.label()).collect();
         let document = object!({
             "key": begun.key,
@@ -151,7 +152,8 @@ impl Inner {
         if !ended {
             return Err(Refusal::new(Code::NotFound, "you have no such session: it may have ended"));
         }
-        self.audit(Actor::person(&seen.person, address), Action::SignOut, &format!("session/{id}"), None).await;
+        let by = Actor::person(&seen.person, address);
+        let _noted = self.audit(by, Action::SignOut, &format!("session/{id}"), None).await;
         let mut response = json(StatusCode::OK, &object!({ "ended": id }));
         if own {
             response.headers_mut().insert(header::SET_COOKIE, self.cookie_header("", true));
@@ -160,23 +162,24 @@ impl Inner {
     }
 
     /// Notes that a person was given the texts of a call, or follows those of all, once in a session.
-    pub(super) async fn note_reading(&self, resource: &str, client: &Client, seen: &Seen) {
+    pub(super) fn note_reading(&self, resource: &str, client: &Client, seen: &Seen) {
         if client.texts && self.sessions.reads_first(&seen.id, resource) {
-            self.audit(client.actor.clone(), Action::ReadTexts, resource, None).await;
+            let _later = self.audit(client.actor.clone(), Action::ReadTexts, resource, None);
         }
     }
 
     /// Notes that somebody was not signed in. A password typed in the field of the name is kept nowhere.
     async fn audit_refusal(&self, name: Option<&str>, address: IpAddr) {
         let known = name.and_then(|name| self.links.person(name)).map(|person| person.name);
-        self.audit(Actor::person("unknown", address), Action::RefuseSignIn, "session", known.as_deref()).await;
+        let by = Actor::person("unknown", address);
+        let _noted = self.audit(by, Action::RefuseSignIn, "session", known.as_deref()).await;
     }
 
     /// Has an act noted in the audit; a gateway that is busy or stopping may leave it out, and says so in the log.
-    async fn audit(&self, by: Actor, action: Action, resource: &str, reason: Option<&str>) {
+    fn audit(&self, by: Actor, action: Action, resource: &str, reason: Option<&str>) -> JoinHandle<()> {
         let entry =
             AuditEntry { resource: resource.to_owned(), reason: reason.map(str::to_owned), ..AuditEntry::default() };
-        self.api.note(Command::Audit { by, action, entry: Box::new(entry) }).await;
+        self.api.note(Command::Audit { by, action, entry: Box::new(entry) })
     }
 }
 
