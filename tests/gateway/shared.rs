@@ -94,6 +94,8 @@ pub(crate) fn somebody() -> OnThePhone {
 /// The same, on a call that has begun.
 pub(crate) async fn on_the_phone(world: &Outside) -> OnThePhone {
     let caller = somebody();
+    // A phone has an inbox from when it is first asked for.
+    world.carrier.phone(caller.number);
     let body = json!({ "caller": caller.number.to_string(), "queue": "support", "agent": "a-1" });
     assert_eq!(world.client.put_call(&caller.call, &body).await.unwrap().status, 201);
     caller
