@@ -20,7 +20,7 @@ pub(super) struct ByHand {
     texts: broadcast::Receiver<(E164, Arrived)>,
     links: SignInLinks,
     /// Lines that the user enters; none where there is no terminal.
-    lines: mpsc::UnboundedReceiver<()>,
+    lines: mpsc::Receiver<()>,
 }
 
 impl ByHand {
@@ -69,13 +69,13 @@ impl ByHand {
 }
 
 /// Enter, as often as it is pressed.
-fn lines() -> mpsc::UnboundedReceiver<()> {
-    let (pressed, lines) = mpsc::unbounded_channel();
+fn lines() -> mpsc::Receiver<()> {
+    let (pressed, lines) = mpsc::channel(1);
     if io::stdin().is_terminal() {
         // It ends with the process: nothing can interrupt a read of the terminal.
         std::thread::spawn(move || {
             for _ in io::stdin().lock().lines().map_while(Result::ok) {
-                if pressed.send(()).is_err() {
+                if pressed.blocking_send(()).is_err() {
                     return;
                 }
             }

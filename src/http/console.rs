@@ -195,7 +195,7 @@ impl Inner {
         if self.sessions.is_due((self.clock)()) {
             let inner = Arc::clone(&self);
             tokio::task::spawn_blocking(move || {
-                if let Err(error) = inner.sessions.write() {
+                if let Err(error) = inner.sessions.write_again() {
                     tracing::error!(%error, "the console's sessions cannot be written");
                 }
             });

@@ -26,18 +26,18 @@ enum Guesser {
 pub(super) struct Guesses {
     /// When all failures of a guesser are forgotten: each adds ten seconds.
     forgotten_at: HashMap<Guesser, Timestamp>,
-    /// Those of whom the audit knows that they were refused unheard since they were last heard.
+    /// Those who try too often, and of whom the audit says so already. A try that is checked ends that.
     refused: HashSet<Guesser>,
     /// Names, each with an address from which somebody signed in as it.
     known: HashSet<(String, IpAddr)>,
 }
 
-/// Somebody who is not heard yet.
+/// A try that is not checked, because too many before it failed.
 #[derive(PartialEq, Eq, Debug)]
 pub(super) struct TooMany {
     /// How long to wait.
     pub(super) wait: Duration,
-    /// Whether the audit is to say so; once until they are heard again.
+    /// Whether the audit is to say so: the first of a run of them.
     pub(super) is_news: bool,
 }
 
@@ -48,7 +48,7 @@ impl Guesses {
         Self { known, ..Self::default() }
     }
 
-    /// Counts a try as a failure until `signed_in` or `not_heard` says otherwise, or says how long to wait.
+    /// Counts a try as a failure until `signed_in` or `not_checked` says otherwise, or says how long to wait.
     pub(super) fn tries(&mut self, name: Option<&str>, address: IpAddr, now: Timestamp) -> Result<(), TooMany> {
         let guessers = self.guessers(name, address);
         let wait_ms = |guesser: &Guesser| {
@@ -73,7 +73,7 @@ impl Guesses {
     }
 
     /// The try was none: its failure is taken back.
-    pub(super) fn not_heard(&mut self, name: Option<&str>, address: IpAddr) {
+    pub(super) fn not_checked(&mut self, name: Option<&str>, address: IpAddr) {
         for guesser in self.guessers(name, address) {
             if let Some(at) = self.forgotten_at.get_mut(&guesser) {
                 *at = Timestamp::from_ms(at.as_ms().saturating_sub(EACH_MS));
@@ -83,7 +83,7 @@ impl Guesses {
 
     /// The try was right.
     pub(super) fn signed_in(&mut self, name: Option<&str>, address: IpAddr) {
-        self.not_heard(name, address);
+        self.not_checked(name, address);
         if let Some(name) = name.filter(|_| self.known.len() < REMEMBERED_MAX) {
             self.known.insert((name.to_owned(), network(address)));
         }

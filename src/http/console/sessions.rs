@@ -39,7 +39,7 @@ pub(super) struct Sessions {
     list: Mutex<Vec<Session>>,
     /// Held while the file is written. Requests look at the list meanwhile, however slow the disk is.
     writing: Mutex<()>,
-    /// When it is to be written again, in milliseconds, if a session was used since.
+    /// From when on a request has it written again, in milliseconds.
     stale_at_ms: AtomicU64,
     idle: Duration,
     whole: Duration,
@@ -92,7 +92,7 @@ impl Sessions {
         list.iter().filter_map(|session| Some((session.person.clone(), session.address?))).collect()
     }
 
-    /// Whether a session was used since the file was written and the file is due; true once for each time.
+    /// Whether a request that comes now is to have the file written: one in [`WRITTEN_EVERY`].
     pub(super) fn is_due(&self, now: Timestamp) -> bool {
         let stale_at = self.stale_at_ms.load(Ordering::Relaxed);
         let next = (now + WRITTEN_EVERY).as_ms();
@@ -210,9 +210,17 @@ impl Sessions {
         self.list.lock().expect("nothing panics while it holds this lock")
     }
 
+    /// Writes the file, unless it is being written. On a disk that hangs nobody queues up for that.
+    pub(super) fn write_again(&self) -> io::Result<()> {
+        self.writing.try_lock().map_or(Ok(()), |writing| self.write_with(&writing))
+    }
+
+    fn write(&self) -> io::Result<()> {
+        self.write_with(&self.writing.lock().expect("nothing panics while it holds this lock"))
+    }
+
     /// Writes the file aside, and puts it in place.
-    pub(super) fn write(&self) -> io::Result<()> {
-        let _writing = self.writing.lock().expect("nothing panics while it holds this lock");
+    fn write_with(&self, _writing: &MutexGuard<'_, ()>) -> io::Result<()> {
         let lines: String = self.list().iter().map(|session| format!("{}\n", written(session))).collect();
         let directory = self.file.parent().unwrap_or(Path::new("."));
         fs::create_dir_all(directory)?;
@@ -332,7 +340,11 @@ mod tests {
         let anna = sessions.begin(&person("anna"), address(), at(0)).unwrap();
         assert!(sessions.find(&anna.cookie, &anna.key, true, at(14)).is_some());
         assert!(sessions.is_due(at(14)) && !sessions.is_due(at(14)), "once");
-        sessions.write().unwrap();
+        {
+            let _stalled = sessions.writing.lock().unwrap();
+            sessions.write_again().unwrap();
+        }
+        sessions.write_again().unwrap();
 
         let again = |minutes| Sessions::open(&file, IDLE, WHOLE, at(minutes));
         assert!(again(28).find(&anna.cookie, &anna.key, true, at(28)).is_some());

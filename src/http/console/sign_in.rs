@@ -25,7 +25,7 @@ use tokio::task::JoinHandle;
 const FIELDS: &[&str] = &["name", "password", "link"];
 const BODY_MAX_BYTES: usize = 64 * 1024;
 /// The sign-in whose password is checked, and eight that wait for it.
-const HEARD_MAX: usize = 1 + 8;
+const CHECKED_MAX: usize = 1 + 8;
 /// How long they wait at most.
 const WAITS: Duration = Duration::from_secs(5);
 
@@ -54,7 +54,7 @@ impl Inner {
             refusal.retry_after_ms = u64::try_from(wait.as_millis()).ok();
             return Err(refusal);
         }
-        let heard = match proof {
+        let checked = match proof {
             Proof::Link(secret) => {
                 let taken = self.links.take(&secret, now).map(|(person, link)| (person, Some(link)));
                 Ok(taken.ok_or("the link was used or is too old: make a new one"))
@@ -64,7 +64,7 @@ impl Inner {
                 person.map(|person| Ok((person.ok_or("the name or the password is wrong")?, None)))
             }
         };
-        let (person, link) = match heard {
+        let (person, link) = match checked {
             Ok(Ok(found)) => found,
             Ok(Err(detail)) => {
                 observe::sign_in(SignIn::Refused);
@@ -73,7 +73,7 @@ impl Inner {
                 return Err(Refusal::new(Code::Unauthorized, detail));
             }
             Err(busy) => {
-                self.guesses().not_heard(name, address);
+                self.guesses().not_checked(name, address);
                 return Err(busy);
             }
         };
@@ -232,5 +232,5 @@ async fn proof(request: Request) -> Result<Proof, Refusal> {
 
 /// Permits for sign-ins by password.
 pub(super) fn waiting() -> tokio::sync::Semaphore {
-    tokio::sync::Semaphore::new(HEARD_MAX)
+    tokio::sync::Semaphore::new(CHECKED_MAX)
 }
