@@ -125,13 +125,14 @@ fn update<V: View>(draft: &mut Draft<'_, V>, before: &Call, put: PutCall) -> Rep
         call.our_number = None;
     }
     // A12: clearing a set agent closes the session and becomes the closed reason, whatever it was before. The next
-    // agent opens it again, unless the caller sent STOP (A46).
+    // agent opens it again, and so does another number to text after a STOP, unless that number is opted out (A46).
     let agent_left = before.agent.is_some() && call.agent.is_none() && call.phase == Phase::Connected;
     let agent_came = call.agent.is_some() && call.closed_reason == Some(ClosedReason::NoAgent);
+    let another_texts = party_changed && call.closed_reason == Some(ClosedReason::OptedOut);
     let closes = agent_left && call.session != Session::Closed;
     if agent_left {
         (call.session, call.closed_reason) = (Session::Closed, Some(ClosedReason::NoAgent));
-    } else if agent_came {
+    } else if agent_came || another_texts {
         let blocked = call.our_number.zip(call.party()).is_some_and(|(ours, party)| draft.opted_out(party, ours));
         (call.session, call.closed_reason) =
             if blocked { (Session::Closed, Some(ClosedReason::OptedOut)) } else { (Session::None, None) };

@@ -6,6 +6,8 @@ use crate::machine::command::Content;
 use crate::model::{Actor, Expected, FailureCode, Inbound, Kind, OptOutScope, Phase, ReceiptState};
 use crate::rules::opt_out::CONFIRMATION;
 
+const CLEO: &str = "+12065550144";
+
 /// Ann is on a call and has texted.
 fn talking() -> [(u64, Step); 2] {
     [(0, start("a")), (1, text(ANN, SUPPORT, "hi"))]
@@ -264,7 +266,6 @@ fn a46_an_opt_out_changes_only_in_the_expected_state() {
 
 #[test]
 fn a46_an_imported_list_adds_opt_outs_and_closes_sessions() {
-    const CLEO: &str = "+12065550144";
     let block = |ours: &[&str]| Block { everywhere: false, numbers: ours.iter().map(|n| n.parse().unwrap()).collect() };
     let list = |people: &[(&str, Block)]| {
         let people = people.iter().map(|(person, block)| (person.parse().unwrap(), block.clone()));
@@ -310,6 +311,26 @@ fn a46_a12_start_does_not_reopen_a_session_closed_for_no_agent() {
     then(&mut world, 5, say("a", "x"), &["refused session_closed"]);
     world.run(6, start("a"));
     then(&mut world, 7, say("a", "x"), &["queued", "message.queued a custom 'x'"]);
+}
+
+#[test]
+fn a16_a46_another_number_can_be_texted_after_a_stop_unless_it_sent_one_too() {
+    let to = |number: Option<&str>| {
+        let number = number.map(|number| number.parse().unwrap());
+        put("a", move |put| put.alternative = number)
+    };
+    let [one, two] = talking();
+    let mut world = TestMachine::new(directory());
+    for (secs, step) in [one, two, (2, text(BOB, SUPPORT, "STOP")), (3, stop())] {
+        world.run(secs, step);
+    }
+    then(&mut world, 4, to(Some(CLEO)), &["updated", "call.updated a"]);
+    then(&mut world, 5, say("a", "x"), &["queued", "message.queued a custom 'x'"]);
+    world.run(6, text(CLEO, SUPPORT, "STOP"));
+    then(&mut world, 6, say("a", "y"), &["refused session_closed"]);
+    then(&mut world, 7, to(Some(BOB)), &["updated", "call.updated a closed opted_out"]);
+    then(&mut world, 8, say("a", "y"), &["refused session_closed"]);
+    then(&mut world, 9, to(None), &["updated", "call.updated a closed opted_out"]);
 }
 
 #[test]
