@@ -25,7 +25,7 @@ pub use call::{
 pub use directory::{
     Account, AutoReply, Change, Closing, Directory, Expected, Holders, InvalidName, Json, Language, Limits, NonUs,
     NonUsRule, Number, OnlyIf, OptOutScope, OptOutWords, Preset, PresetId, Purpose, QUEUE_DEPTH_MAX, Queue, QueueId,
-    Resource, Settings, Shared, UnknownSender, Verification, VerificationState, Versions,
+    Resource, Settings, Shared, UnknownSender, Verification, VerificationCode, VerificationState, Versions,
 };
 pub use id::{ErasureId, EventId, InvalidId, MediaId, MessageId, Position, QuarantineId};
 pub use inbound::{

@@ -3,7 +3,8 @@
 use crate::json::{Fields, call_type, name, number};
 use crate::model::{
     Account, Attestation, AutoReply, Closing, E164, Language, Limits, NonUs, NonUsRule, Number, OptOutScope,
-    OptOutWords, Preset, PresetId, Purpose, Queue, QueueId, Settings, UnknownSender, Verification, VerificationState,
+    OptOutWords, Preset, PresetId, Purpose, Queue, QueueId, Settings, UnknownSender, Verification, VerificationCode,
+    VerificationState,
 };
 use crate::rules::verification::kept;
 use std::collections::BTreeMap;
@@ -160,6 +161,14 @@ fn verification(fields: &Fields<'_>) -> Verification {
         ),
         sms: fields.flag("sms", false),
         mms: fields.flag("mms", false),
+        code: fields.choice_or_null(
+            "code",
+            &[
+                ("not_on_account", VerificationCode::NotOnAccount),
+                ("cannot_text", VerificationCode::CannotText),
+                ("webhook_elsewhere", VerificationCode::WebhookElsewhere),
+            ],
+        ),
         reason: fields.text_or_null("reason").map(str::to_owned),
         checked_at: fields.time_or_null("checked_at"),
     };

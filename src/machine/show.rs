@@ -57,8 +57,8 @@ pub fn suspension(suspension: Option<&Suspension>) -> Value {
 /// Returns the JSON object of the answer to a request to verify numbers.
 pub fn verified(results: &[VerifiedNumber]) -> Value {
     let result = |verified: &VerifiedNumber| {
-        let VerifiedNumber { number, state, reason } = verified;
-        json!({ "number": number.to_string(), "state": state, "reason": reason })
+        let VerifiedNumber { number, state, code, reason } = verified;
+        json!({ "number": number.to_string(), "state": state, "code": code, "reason": reason })
     };
     json!({ "results": results.iter().map(result).collect::<Vec<_>>() })
 }
@@ -74,6 +74,7 @@ pub fn verification(verification: &Verification, checked_at: Option<Timestamp>) 
         "status": status(verification.state),
         "sms": verification.sms,
         "mms": verification.mms,
+        "code": verification.code,
         "reason": verification.reason,
         "checked_at": checked_at.or(verification.checked_at).map(|at| at.to_string()),
         "by": by,

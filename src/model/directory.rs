@@ -264,7 +264,10 @@ pub struct Verification {
     pub sms: bool,
     /// The number can send MMS.
     pub mms: bool,
-    /// Why the verification failed.
+    /// Why the verification failed, for programs and translations.
+    #[serde(default)]
+    pub code: Option<VerificationCode>,
+    /// Why it failed and what to do, as a sentence.
     pub reason: Option<String>,
     /// When the carrier last answered.
     pub checked_at: Option<Timestamp>,
@@ -272,7 +275,14 @@ pub struct Verification {
 
 impl Default for Verification {
     fn default() -> Self {
-        Self { state: VerificationState::Unverified, sms: false, mms: false, reason: None, checked_at: None }
+        Self {
+            state: VerificationState::Unverified,
+            sms: false,
+            mms: false,
+            code: None,
+            reason: None,
+            checked_at: None,
+        }
     }
 }
 
@@ -286,6 +296,24 @@ pub enum VerificationState {
     Verified,
     /// The verification failed.
     Failed,
+}
+
+/// Why a number is not verified, or was not checked now.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VerificationCode {
+    /// The carrier does not have it on its account.
+    NotOnAccount,
+    /// It cannot send SMS.
+    CannotText,
+    /// Its webhook at the carrier points elsewhere.
+    WebhookElsewhere,
+    /// It is not one of our numbers.
+    NotFound,
+    /// The carrier does not say, whenever it is asked.
+    CannotCheck,
+    /// The carrier gave no answer in time.
+    NoAnswer,
 }
 
 /// A queue of the platform.

@@ -3,7 +3,7 @@
 //! A number is verified if the carrier has it on the account, it can send SMS, and it is not known that its inbound
 //! messages go elsewhere. Short codes are never checked, because they are not E.164 numbers.
 
-use crate::model::{Directory, E164, Number, Purpose, Timestamp, Verification, VerificationState};
+use crate::model::{Directory, E164, Number, Purpose, Timestamp, Verification, VerificationCode, VerificationState};
 use std::time::Duration;
 
 /// How long a verification is valid before the carrier is queried again (A39).
@@ -45,7 +45,7 @@ pub fn judge(said: &Said, address: &str, now: Timestamp) -> Verification {
     let (sms, mms, failure) = match said {
         Said::NotOurs => {
             let reason = "the carrier does not have it on this account: add it there or correct `account`";
-            (false, false, Some(reason.to_owned()))
+            (false, false, Some((VerificationCode::NotOnAccount, reason.to_owned())))
         }
         Said::Found { sms, mms, webhook } => (*sms, *mms, unfit(*sms, webhook, address)),
     };
@@ -53,19 +53,24 @@ pub fn judge(said: &Said, address: &str, now: Timestamp) -> Verification {
         state: if failure.is_some() { VerificationState::Failed } else { VerificationState::Verified },
         sms,
         mms,
-        reason: failure.map(|what| what + ", then verify it again"),
+        code: failure.as_ref().map(|(code, _)| *code),
+        reason: failure.map(|(_, what)| what + ", then verify it again"),
         checked_at: Some(now),
     }
 }
 
 /// Why a number on the account cannot be used, and what to do. A number without MMS is usable, and so is one whose
 /// webhook is unknown.
-fn unfit(sms: bool, webhook: &Webhook, address: &str) -> Option<String> {
+fn unfit(sms: bool, webhook: &Webhook, address: &str) -> Option<(VerificationCode, String)> {
     match (sms, webhook) {
-        (false, _) => Some("it cannot send SMS: enable SMS for it at the carrier or use another".to_owned()),
+        (false, _) => {
+            let reason = "it cannot send SMS: enable SMS for it at the carrier or use another";
+            Some((VerificationCode::CannotText, reason.to_owned()))
+        }
         (true, Webhook::Elsewhere(url)) => {
             let url: String = url.chars().filter(|c| !c.is_control()).take(URL_MAX_CHARACTERS).collect();
-            Some(format!("its webhook at the carrier points at {url}: set it to {address} (HTTP POST)"))
+            let reason = format!("its webhook at the carrier points at {url}: set it to {address} (HTTP POST)");
+            Some((VerificationCode::WebhookElsewhere, reason))
         }
         (true, Webhook::Here | Webhook::Unknown) => None,
     }
@@ -120,6 +125,7 @@ mod tests {
             state: VerificationState::Verified,
             sms: true,
             mms: true,
+            code: None,
             reason: None,
             checked_at: Some(NOW),
         };

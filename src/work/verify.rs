@@ -14,7 +14,7 @@ use crate::engine::{FollowFailed, Handle, Reads, SubmitError};
 use crate::machine::command::{Command, Reply};
 use crate::machine::event::VerifiedNumber;
 use crate::machine::view::{SendingQueries, View};
-use crate::model::{Directory, E164, Timestamp, Verification, VerificationState};
+use crate::model::{Directory, E164, Timestamp, Verification, VerificationCode, VerificationState};
 use crate::observe::{self, CheckOutcome};
 use crate::rules::verification::due;
 use std::collections::{BTreeMap, HashMap};
@@ -258,8 +258,8 @@ impl Waiting {
     fn ended(&mut self, number: E164, looked_up: &Result<Verification, NoAnswer>, is_retried: bool) {
         let Some(why) = self.missing.get_mut(&number) else { return };
         let ended = match looked_up {
-            Ok(Verification { state, reason, .. }) => {
-                Ok(VerifiedNumber { number, state: *state, reason: reason.clone() })
+            Ok(Verification { state, code, reason, .. }) => {
+                Ok(VerifiedNumber { number, state: *state, code: *code, reason: reason.clone() })
             }
             Err(NoAnswer { reason, .. }) if is_retried => {
                 *why = Some(reason.clone());
@@ -276,26 +276,33 @@ impl Waiting {
         let result = |number: &E164| {
             let Some(known) = directory.numbers.get(number) else {
                 let reason = "it is not one of our numbers: add it with PUT /v1/numbers/{e164}, then verify it";
-                return failed(*number, reason);
+                return VerifiedNumber {
+                    number: *number,
+                    state: VerificationState::Failed,
+                    code: Some(VerificationCode::NotFound),
+                    reason: Some(reason.to_owned()),
+                };
             };
-            let reason = match (self.ended.get(number), self.missing.get(number)) {
+            let (code, reason) = match (self.ended.get(number), self.missing.get(number)) {
                 (Some(Ok(answer)), _) => return answer.clone(),
                 (Some(Err(NoAnswer { reason, retryable: false, .. })), _) => {
-                    format!("{reason}, then verify it again; until then it keeps its state")
+                    let reason = format!("{reason}, then verify it again; until then it keeps its state");
+                    (VerificationCode::CannotCheck, reason)
                 }
                 (Some(Err(NoAnswer { reason, .. })), _) | (None, Some(Some(reason))) => {
-                    format!("the carrier gave no answer ({reason}): it keeps its state, verify it again")
+                    let reason = format!("the carrier gave no answer ({reason}): it keeps its state, verify it again");
+                    (VerificationCode::NoAnswer, reason)
                 }
-                (None, _) => "the carrier was not asked in time: it keeps its state, verify it again".to_owned(),
+                (None, _) => {
+                    let reason = "the carrier was not asked in time: it keeps its state, verify it again";
+                    (VerificationCode::NoAnswer, reason.to_owned())
+                }
             };
-            VerifiedNumber { number: *number, state: known.verification.state, reason: Some(reason) }
+            let state = known.verification.state;
+            VerifiedNumber { number: *number, state, code: Some(code), reason: Some(reason) }
         };
         self.request.numbers.iter().map(result).collect()
     }
-}
-
-fn failed(number: E164, reason: &str) -> VerifiedNumber {
-    VerifiedNumber { number, state: VerificationState::Failed, reason: Some(reason.to_owned()) }
 }
 
 /// Finds the numbers that are due at `now` by the journal's clock, and counts those that failed.

@@ -20,7 +20,7 @@ async fn r15_r30_r32_new_numbers_are_verified_in_one_request() {
     }
     let asked = [NEW[2], NEW[0], NEW[1]];
     let answer = verify(&world, &asked, &[]).await;
-    let expected = asked.map(|number| json!({ "number": number, "state": "verified", "reason": null }));
+    let expected = asked.map(|number| json!({ "number": number, "state": "verified", "code": null, "reason": null }));
     assert_eq!((answer.status, json_of(&answer)), (200, json!({ "results": expected })));
     for number in NEW {
         let verification = verification(&world, number).await;
@@ -28,7 +28,7 @@ async fn r15_r30_r32_new_numbers_are_verified_in_one_request() {
         assert_eq!((&verification["by"], &verification["mms"]), (&json!("carrier"), &json!(true)));
         assert!(verification["checked_at"].is_string());
         let changed = verification_event(&world, number).await;
-        assert_eq!(changed, json!({ "number": number, "state": "verified", "reason": null }));
+        assert_eq!(changed, json!({ "number": number, "state": "verified", "code": null, "reason": null }));
     }
 }
 
@@ -44,18 +44,18 @@ async fn a40_a_number_that_cannot_be_used_has_the_reason_and_the_way_out() {
     let _gateway = world.start().await;
     let stranger = "+12065550199";
     let answer = verify(&world, &[NEW[0], NEW[1], NEW[2], stranger, OURS, NEW[0]], &[]).await;
-    let elsewhere = json!({ "number": NEW[0], "state": "failed", "reason":
+    let elsewhere = json!({ "number": NEW[0], "state": "failed", "code": "webhook_elsewhere", "reason":
         "its webhook at the carrier points at https://old.example.net/sms?...: set it to \
          https://sms.example.com/carriers/main/messages (HTTP POST), then verify it again" });
     let results = json!([
         elsewhere,
-        { "number": NEW[1], "state": "failed", "reason":
+        { "number": NEW[1], "state": "failed", "code": "cannot_text", "reason":
             "it cannot send SMS: enable SMS for it at the carrier or use another, then verify it again" },
-        { "number": NEW[2], "state": "failed", "reason":
+        { "number": NEW[2], "state": "failed", "code": "not_on_account", "reason":
             "the carrier does not have it on this account: add it there or correct `account`, then verify it again" },
-        { "number": stranger, "state": "failed", "reason":
+        { "number": stranger, "state": "failed", "code": "not_found", "reason":
             "it is not one of our numbers: add it with PUT /v1/numbers/{e164}, then verify it" },
-        { "number": OURS, "state": "verified", "reason": null },
+        { "number": OURS, "state": "verified", "code": null, "reason": null },
         elsewhere,
     ]);
     assert_eq!((answer.status, &json_of(&answer)["results"]), (200, &results));
@@ -138,6 +138,7 @@ async fn a39_a_carrier_that_does_not_answer_changes_nothing_and_is_asked_again()
             let result = &answered["results"][nth];
             assert_eq!(result["state"], state, "{answer:?}: {answered}");
             assert!(result["reason"].as_str().unwrap().starts_with(reason), "{answer:?}: {answered}");
+            assert_eq!(result["code"], if tries == 1 { "cannot_check" } else { "no_answer" }, "{answer:?}: {answered}");
         }
         assert_eq!(world.carrier.record().look_ups.len() - before.0, 2 * tries, "{answer:?}");
         assert_eq!(verification(&world, OURS).await, before.1, "{answer:?}");

@@ -4,7 +4,7 @@ use super::super::*;
 use super::{EXAMPLE, checked_onto, number};
 use crate::model::{
     Account, Attestation, AutoReply, Closing, Language, Limits, NonUs, NonUsRule, Number, OptOutScope, OptOutWords,
-    Preset, Purpose, Queue, Settings, Timestamp, UnknownSender, Verification, VerificationState,
+    Preset, Purpose, Queue, Settings, Timestamp, UnknownSender, Verification, VerificationCode, VerificationState,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -194,6 +194,7 @@ fn rich() -> Document {
         state: VerificationState::Verified,
         sms: true,
         mms: true,
+        code: None,
         reason: None,
         checked_at: Timestamp::parse("2026-01-31T12:00:00.123Z"),
     };
@@ -207,6 +208,7 @@ fn rich() -> Document {
     };
     let failed = Verification {
         state: VerificationState::Failed,
+        code: Some(VerificationCode::NotOnAccount),
         reason: Some("gone".to_owned()),
         mms: false,
         ..verified.clone()

@@ -3,7 +3,7 @@
 use super::Event;
 use crate::machine::private::Private;
 use crate::machine::state::Call;
-use crate::model::{Address, CallId, E164, EventId, Position, Session, Timestamp, VerificationState};
+use crate::model::{Address, CallId, E164, EventId, Position, Session, Timestamp, VerificationCode, VerificationState};
 use crate::rules::refusal::Code;
 
 /// An event, with its sequence number among the platform-visible events of its call.
@@ -85,6 +85,8 @@ pub struct VerifiedNumber {
     pub number: E164,
     /// Its state; failed if it is not one of our numbers.
     pub state: VerificationState,
-    /// Why it failed or was not checked, and what to do.
+    /// Why it failed or was not checked, for programs and translations.
+    pub code: Option<VerificationCode>,
+    /// The same as a sentence, and what to do.
     pub reason: Option<String>,
 }

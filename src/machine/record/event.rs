@@ -14,7 +14,7 @@ use crate::machine::state::{
 };
 use crate::model::{
     Action, Address, AuditEntry, CallId, Change, ClaimKind, E164, ErasureId, EventId, Json, Kind, MediaId, MessageId,
-    Number, Position, RawRequest, Resource, Session, Timestamp, VerificationState,
+    Number, Position, RawRequest, Resource, Session, Timestamp, VerificationCode, VerificationState,
 };
 use crate::rules::breaker::{BreakerState, Cause};
 use crate::rules::opt_out::Block;
@@ -106,6 +106,7 @@ stored! {
         number: E164,
         state: VerificationState,
         reason: Option<String>,
+        #[since(5)] code: Option<VerificationCode>,
     }
     struct CallChange {
         shown: CallShown,

@@ -7,7 +7,7 @@ use crate::model::{
     Encoding, ErasureId, EventId, Failure, FailureCode, Json, Kind, Language, Limits, LocalDay, MediaId, MessageId,
     MessageState, Month, NonUs, NonUsRule, Number, OptOutScope, OptOutWords, Phase, Position, Preset, PresetId,
     Purpose, Queue, QueueId, RawRequest, Resource, Session, Settings, SmartAction, Timestamp, UnknownSender,
-    Verification, VerificationState,
+    Verification, VerificationCode, VerificationState,
 };
 use crate::rules::breaker::{BreakerState, Cause, Paused, Reason};
 use crate::rules::keyword::Keyword;
@@ -261,6 +261,15 @@ stored! {
         mms: bool,
         reason: Option<String>,
         checked_at: Option<Timestamp>,
+        #[since(5)] code: Option<VerificationCode>,
+    }
+    enum VerificationCode {
+        0 => NotOnAccount,
+        1 => CannotText,
+        2 => WebhookElsewhere,
+        3 => NotFound,
+        4 => CannotCheck,
+        5 => NoAnswer,
     }
     enum VerificationState {
         0 => Unverified,

@@ -80,8 +80,8 @@ pub(super) fn of(event: &Event, frame: &CommittedFrame) -> Value {
         }
         Event::JournalLost { from, until } => json!({ "from": cursor(*from), "to": cursor(*until) }),
         Event::VerificationChanged { number, entry: Json(entry) } => {
-            let Verification { state, reason, .. } = &entry.verification;
-            json!({ "number": number.to_string(), "state": state, "reason": reason })
+            let Verification { state, code, reason, .. } = &entry.verification;
+            json!({ "number": number.to_string(), "state": state, "code": code, "reason": reason })
         }
         Event::Audited { actor, action, changed, .. } => {
             audit::changed(actor, *action, changed.as_ref(), frame.position)

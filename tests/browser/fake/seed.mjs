@@ -12,11 +12,21 @@ const verified = {
   status: "Verified for SMS messaging only",
   sms: true,
   mms: true,
+  code: null,
   reason: null,
   checked_at: "2026-11-30T09:00:00.000Z",
   by: "carrier",
 };
-const unverified = { state: "unverified", status: "Not verified", sms: false, mms: false, reason: null, checked_at: null, by: null };
+const unverified = {
+  state: "unverified",
+  status: "Not verified",
+  sms: false,
+  mms: false,
+  code: null,
+  reason: null,
+  checked_at: null,
+  by: null,
+};
 
 /** @param {(path: string, doc: any) => void} put */
 export function seed(put) {
@@ -63,6 +73,7 @@ export function seed(put) {
       ...unverified,
       state: "failed",
       sms: true,
+      code: "webhook_elsewhere",
       reason: "The number's webhook points elsewhere: https://old.example.com/sms",
     },
   });

@@ -37,6 +37,11 @@ test("r15 r16 r62 a number is activated and a queue answers on it", async () => 
   await stands("/numbers");
   await page.getByRole("heading", { name: "Attiva il tuo primo numero" }).waitFor();
   await tabTo(page, /^Numero di telefono statunitense/);
+  await type("206 555 0199");
+  await press("Enter");
+  await page.getByText("L'operatore non ce l'ha in questo account.").first().waitFor();
+  await tabTo(page, /^Numero di telefono statunitense/);
+  await press("Control+a");
   await type("206 555 0100");
   await press("Enter");
   await page.getByText("+1 206 555 0100 è attivo").waitFor();

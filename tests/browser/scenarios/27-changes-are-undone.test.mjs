@@ -148,7 +148,7 @@ test("r24 the limit of a number is asked about before it is lost and then set", 
   assert.equal((await get("/v1/numbers/+12065550100")).body.limits.segments_per_second, 50, "each has its own");
 });
 
-test("r15 a number in use stays and another is deleted and comes back", async () => {
+test("r15 a number in use stays and another is deleted and comes back verified", async () => {
   await page.getByRole("button", { name: "Delete +1 206 555 0100" }).click();
   await dialog().getByText("Queues use this number. Take it out of them first:").waitFor();
   await dialog().getByRole("link", { name: "Support" }).waitFor();
@@ -162,4 +162,5 @@ test("r15 a number in use stays and another is deleted and comes back", async ()
   await undo();
   await row.waitFor();
   assert.equal((await get("/v1/numbers/+12065550101")).body.label, "Spare, theirs");
+  await row.getByText("Verified for SMS messaging only").waitFor();
 });

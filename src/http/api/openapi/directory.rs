@@ -87,6 +87,10 @@ struct Verification {
     status: String,
     sms: bool,
     mms: bool,
+    /// Why it failed.
+    #[schema(required)]
+    code: Option<VerificationCode>,
+    /// The same as a sentence, and what to do.
     #[schema(required)]
     reason: Option<String>,
     /// When the carrier last answered.
@@ -112,6 +116,18 @@ pub(super) enum VerificationState {
     Failed,
 }
 
+/// Why a number is not verified, or was not checked now. The last three are found in answers to a request only.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+pub(super) enum VerificationCode {
+    NotOnAccount,
+    CannotText,
+    WebhookElsewhere,
+    NotFound,
+    CannotCheck,
+    NoAnswer,
+}
+
 /// Numbers to verify.
 #[derive(ToSchema)]
 pub(in crate::http::api) struct VerifyAsk {
@@ -129,7 +145,10 @@ pub(in crate::http::api) struct VerifyResults {
 struct VerifyResult {
     number: PhoneNumber,
     state: VerificationState,
-    /// Why it failed, or why the carrier did not say; what to do.
+    /// Why it failed, or why the carrier did not say.
+    #[schema(required)]
+    code: Option<VerificationCode>,
+    /// The same as a sentence, and what to do.
     #[schema(required)]
     reason: Option<String>,
 }

@@ -2,7 +2,7 @@
 #![expect(dead_code, reason = "the derived schemas are all that is used")]
 
 use super::calls::Call;
-use super::directory::VerificationState;
+use super::directory::{VerificationCode, VerificationState};
 use super::document::OptOutBy;
 use super::messages::{Medium, Message};
 use super::scalars::{PhoneNumber, Time, pages};
@@ -79,7 +79,10 @@ enum Keyword {
 struct NumberVerification {
     number: PhoneNumber,
     state: VerificationState,
-    /// Why it failed; what to do.
+    /// Why it failed.
+    #[schema(required)]
+    code: Option<VerificationCode>,
+    /// The same as a sentence, and what to do.
     #[schema(required)]
     reason: Option<String>,
 }

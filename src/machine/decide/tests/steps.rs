@@ -9,7 +9,7 @@ use crate::machine::state::CapOwner;
 use crate::machine::view::PeopleQueries as _;
 use crate::model::{
     Actor, Address, CallId, Caller, Change, Directory, E164, EventId, FailureCode, Inbound, InboundItem, InboundMedia,
-    Outcome, Position, Receipt, ReceiptRef, ReceiptState, Settled, VerificationState,
+    Outcome, Position, Receipt, ReceiptRef, ReceiptState, Settled, VerificationCode, VerificationState,
 };
 use crate::rules::verification::Said;
 use std::ops::Range;
@@ -244,7 +244,8 @@ pub(super) fn checked(number: &str, said: Said) -> Step {
 /// An administrator's request to verify a number was answered.
 pub(super) fn answered_verification(number: &str) -> Step {
     let (number, reason) = (number.parse().unwrap(), Some("it is not one of our numbers".to_owned()));
-    let results = vec![VerifiedNumber { number, state: VerificationState::Failed, reason }];
+    let (state, code) = (VerificationState::Failed, Some(VerificationCode::NotFound));
+    let results = vec![VerifiedNumber { number, state, code, reason }];
     Step::Do(Command::NumbersVerified { results, key: None, by: Actor::named("adapter".to_owned()) })
 }
 

@@ -67,6 +67,15 @@ function routeOf(path) {
   return ROUTES.find(({ address }) => address.test(path));
 }
 
+/** A note of the gateway in the reader's words; one that this console does not know is shown as it is. @param {string} note */
+function noted(note) {
+  const numbers = /^numbers: (\d+) suspended/.exec(note)?.[1];
+  if (numbers) return t("numbers.suspended", { n: Number(numbers) });
+  const endpoint = /^endpoint ([^:]+):/.exec(note)?.[1];
+  if (endpoint) return t("note.endpoint", { name: endpoint });
+  return note.startsWith("clock:") ? t("note.clock") : note;
+}
+
 class App extends Part {
   static properties = {
     menuOpen: { state: true },
@@ -316,8 +325,7 @@ class App extends Part {
       return t("account.waits", { account: name, why: words.filter(Boolean).join(": ") });
     });
     const others = notes.filter((note) => !paused.some(({ name }) => note.startsWith(`account ${name}:`)));
-    const numbers = (/** @type {string} */ note) => Number(/^numbers: (\d+) suspended/.exec(note)?.[1] ?? 0);
-    return [...own, ...others.map((note) => (numbers(note) > 0 ? t("numbers.suspended", { n: numbers(note) }) : note))].slice(0, BARS_MAX);
+    return [...own, ...others.map(noted)].slice(0, BARS_MAX);
   }
 
   bars() {

@@ -259,7 +259,10 @@ class NumberAct extends Part {
         await request("POST", `${where}/suspend`, { body: { reason: this.reason, ...until }, key: unique() });
       } else {
         const { data, etag } = await get(where);
-        this.problem = await remove(where, data, etag, showNumber(number), () => this.emit("saved"));
+        const verify = () => request("POST", "/v1/numbers/verify", { body: { numbers: [number] }, key: unique() });
+        // What a number is put back as is not believed: its carrier is asked again.
+        const restored = () => data.verification.state === "unverified" || verify();
+        this.problem = await remove(where, data, etag, showNumber(number), () => this.emit("saved"), restored);
         if (this.problem) return;
       }
       this.emit("saved");
@@ -315,6 +318,17 @@ class NumberAct extends Part {
   }
 }
 customElements.define("off-number-act", NumberAct);
+
+/** @typedef {{ code: string, detail: string }} Wrong */
+
+/**
+ * Why a number is not verified, if there is a reason.
+ * @param {{ code?: string | null, reason?: string | null }} why
+ * @returns {Wrong | null}
+ */
+export function wrongOf({ code, reason }) {
+  return code || reason ? { code: code ?? "", detail: reason ?? "" } : null;
+}
 
 /** `1/s b1`. @param {Api.Limits} limits */
 export function limitText({ segments_per_second: rate, burst, segments_per_day: day }) {

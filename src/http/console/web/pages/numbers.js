@@ -8,9 +8,9 @@ import { live } from "../live/stream.js";
 import { field } from "../parts/controls.js";
 import { ask, dialog, toast } from "../parts/dialog.js";
 import { Loaded, Part, say } from "../parts/element.js";
-import { badge, copyButton, empty, phoneNumber, problemBar, row, shown, strange, table, when } from "../parts/small.js";
+import { badge, copyButton, empty, phoneNumber, problemBar, refusal, row, shown, strange, table, when } from "../parts/small.js";
 import { amount, duration, t } from "../words/words.js";
-import { limitText, queuesOf } from "./number-form.js";
+import { limitText, queuesOf, wrongOf } from "./number-form.js";
 
 /** Numbers verified by one request, so that rows settle one after another. */
 const AT_ONCE = 20;
@@ -45,7 +45,7 @@ class Numbers extends Part {
     this.chosen = new Set();
     /** @type {Set<string>} */
     this.verifying = new Set();
-    /** What the carrier could not be asked about. @type {Map<string, string>} */
+    /** Why the last verification of a number came to nothing. @type {Map<string, import("./number-form.js").Wrong>} */
     this.notes = new Map();
     /** @type {{ does: "add" | "edit" | "suspend" | "delete", number?: Api.Number } | null} */
     this.open = null;
@@ -110,9 +110,10 @@ class Numbers extends Part {
       const some = numbers.slice(from, from + AT_ONCE);
       try {
         const { data } = await request("POST", "/v1/numbers/verify", { body: { numbers: some }, key: unique() });
-        for (const { number, state, reason } of data.results ?? []) {
+        for (const { number, state, ...why } of data.results ?? []) {
           if (state === "verified") verified += 1;
-          if (reason) this.notes.set(number, reason);
+          const wrong = wrongOf(why);
+          if (wrong) this.notes.set(number, wrong);
           else this.notes.delete(number);
         }
       } catch (thrown) {
@@ -141,7 +142,7 @@ class Numbers extends Part {
       await this.verify([number]);
       const failed = this.list.data?.numbers.find((other) => other.number === number);
       if (failed && failed.verification.state !== "verified")
-        this.activationWrong = this.notes.get(number) ?? failed.verification.reason ?? t("number.failed");
+        this.activationWrong = refusal(this.notes.get(number) ?? wrongOf(failed.verification), "unverified") ?? t("number.failed");
       else toast(t("activation.done", { number: showNumber(number) }));
     } catch (thrown) {
       this.problem = asProblem(thrown);
@@ -295,9 +296,9 @@ class Numbers extends Part {
 
   /** @param {Api.Number} number */
   status({ number, verification, suspended, account }) {
-    const { state, reason } = verification;
+    const { state } = verification;
     const webhook = this.list.data?.accounts.find(({ name }) => name === account)?.webhooks.messages;
-    const note = this.notes.get(number) ?? reason;
+    const wrong = this.notes.get(number) ?? wrongOf(verification);
     return html`${
       this.verifying.has(number)
         ? badge("", "…", t("number.asking"))
@@ -313,9 +314,9 @@ class Numbers extends Part {
         class="meta">${strange(suspended.reason)} ${suspended.until ? html`${t("until")} ${when(suspended.until)}` : nothing}</span></div>`
           : nothing
       }
-      ${note && !this.verifying.has(number) ? html`<p class="meta wrap">${strange(note)}</p>` : nothing}
+      ${wrong && !this.verifying.has(number) ? html`<p class="meta wrap">${strange(refusal(wrong, "unverified"))}</p>` : nothing}
       ${
-        state === "failed" && note && /webhook/i.test(note) && webhook
+        state === "failed" && wrong?.code === "webhook_elsewhere" && webhook
           ? html`<p
         class="meta wrap">${t("number.set_webhook")} <code>${webhook}</code> ${copyButton(webhook)}</p>`
           : nothing

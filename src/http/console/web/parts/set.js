@@ -145,10 +145,12 @@ export async function save(form, paths, after = () => form.load()) {
 /**
  * Puts a former document back, unless somebody has changed it since.
  * @param {string} path @param {unknown} before @param {string | null} etag @param {() => unknown} after
+ * @param {() => unknown} [restored]
  */
-export async function undo(path, before, etag, after) {
+export async function undo(path, before, etag, after, restored = () => {}) {
   try {
     await request("PUT", path, { body: before, ifMatch: etag, create: etag === null });
+    await restored();
     toast(t("undone"));
   } catch (thrown) {
     toast(`${t("undo.failed")} ${sentence(asProblem(thrown))}`);
@@ -159,15 +161,16 @@ export async function undo(path, before, etag, after) {
 /**
  * Deletes, with ten seconds to put it back.
  * @param {string} path @param {unknown} before @param {string | null} etag @param {string} name @param {() => unknown} after
+ * @param {() => unknown} [restored] it was put back
  * @returns {Promise<import("../live/api.js").Problem | null>}
  */
-export async function remove(path, before, etag, name, after) {
+export async function remove(path, before, etag, name, after, restored = () => {}) {
   try {
     await request("DELETE", path, { ifMatch: etag });
   } catch (thrown) {
     return asProblem(thrown);
   }
-  toast(t("deleted", { what: name }), { label: t("undo"), act: () => void undo(path, before, null, after) });
+  toast(t("deleted", { what: name }), { label: t("undo"), act: () => void undo(path, before, null, after, restored) });
   await after();
   return null;
 }

@@ -62,11 +62,12 @@ export function sentence(problem) {
 
 /**
  * A refusal of one field, to stand at it: what the gateway says, in English, and before it the reader's own sentence.
- * @param {import("../live/api.js").FieldProblem | null | undefined} error
+ * @param {Pick<import("../live/api.js").FieldProblem, "code" | "detail"> | null | undefined} error
+ * @param {"code" | "unverified"} [group]
  */
-export function refusal(error) {
+export function refusal(error, group = "code") {
   if (!error) return null;
-  const [said, detail] = refused(error);
+  const [said, detail] = refused(error, group);
   return detail ? html`${said} <span class="meta badc" lang="en">${strange(detail)}</span>` : said;
 }
 

@@ -85,6 +85,10 @@ export const en = {
   "queue.inbound": "Inbound numbers", "queue.inbound_hint": "A number is inbound of one queue only. It also serves as outbound.", "queue.outbound": "Outbound numbers", "queue.outbound_hint": "May serve several queues.",
   "queue.default": "Default outbound number", "queue.no_default": "none: the one with most room", "queue.not_found": "There is no such queue.", "queue.delete_text": "Queues below it and active calls must be elsewhere first.",
   "queues.add": "Add a queue", "queues.exists": "A queue of this id exists already.", "queues.none": "No queues yet", "queues.switch_off": "In-call SMS is off for the whole environment: the switch of a queue has no effect.",
+  "unverified.not_on_account": "The carrier does not have it on this account. Add it there or correct the account, then verify it again.", "unverified.cannot_text": "It cannot send SMS. Enable SMS for it at the carrier, then verify it again.",
+  "unverified.webhook_elsewhere": "Its webhook at the carrier points elsewhere. Correct it there, then verify it again.", "unverified.not_found": "It is not one of our numbers any more.",
+  "unverified.cannot_check": "The carrier does not say whether it is ours. It keeps its state.", "unverified.no_answer": "The carrier gave no answer. It keeps its state: verify it again.",
+  "note.clock": "The gateway's time and the machine's clock differ: check the clock.", "note.endpoint": "The platform's endpoint {name} accepts no events, which wait: check that it is up and its address right.",
   "queues.none_how": "A queue has numbers, a language and a switch of its own. Its id is what the platform names when a call begins.", "presets.none_how": "Agents send these by one click. Add the first, or copy those of another language.", "opt_outs.none_how": "Callers who write STOP appear here by themselves.", "numbers.suspended": "{n} number is suspended: its texts wait. | {n} numbers are suspended: their texts wait.",
   // In-call SMS.
   "settings.switch_text": "Agents and callers exchange texts, photos and videos during calls.", "settings.numbers_link": "Phone number management",

@@ -68,7 +68,7 @@ export function visible(text) {
 
 /**
  * The word for a value of the gateway's, like `state.queued`; one that this console does not know is shown as it is.
- * @param {"state" | "kind" | "code" | "problem" | "reason" | "waits" | "number" | "lang" | "medium" | "by" | "account" | "timeline" | "outcome" | "not_ready"} group
+ * @param {"state" | "kind" | "code" | "problem" | "reason" | "waits" | "number" | "lang" | "medium" | "by" | "account" | "timeline" | "outcome" | "not_ready" | "unverified"} group
  * @param {string | null | undefined} value
  */
 export function word(group, value) {
@@ -81,10 +81,11 @@ export function word(group, value) {
  * What the refusal of a field says, and what the gateway's English says beside it. An English reader gets that alone,
  * since it names the thing as well.
  * @param {{ code: string, detail: string }} error
+ * @param {"code" | "unverified"} [group]
  * @returns {[said: string, detail: string]}
  */
-export function refused({ code, detail }) {
-  const known = word("code", code);
+export function refused({ code, detail }, group = "code") {
+  const known = word(group, code);
   return known === code || (current === "en" && detail) ? [detail || code, ""] : [known, detail];
 }
 
