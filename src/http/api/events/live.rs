@@ -13,8 +13,9 @@ use crate::model::{CallId, EventId, Position};
 use crate::observe::{self, NotReady, Readiness};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::sync::mpsc::{self, Receiver, Sender};
-use tokio::time::interval;
+use tokio::time::{interval, sleep};
 use tokio_util::task::TaskTracker;
 
 /// Events that may wait for one stream, besides those that its connection holds: a second of a busy gateway.
@@ -22,6 +23,9 @@ const QUEUE_MAX: usize = 256;
 
 /// Frames read at a time.
 const PAGE: usize = 256;
+
+/// Events of this time are handed out together: to wake up for each commit would cost more than all the rest.
+const TOGETHER: Duration = Duration::from_millis(5);
 
 /// The live events. Clones are the same.
 #[derive(Clone)]
@@ -102,7 +106,10 @@ impl LiveEvents {
                 Ok(()) => frames(&follow, next).await,
             };
             match read {
-                Ok(frames) => frames.iter().for_each(|frame| self.hand_out(frame)),
+                Ok(frames) => {
+                    frames.iter().for_each(|frame| self.hand_out(frame));
+                    sleep(TOGETHER).await;
+                }
                 Err(failed) => {
                     observe::live_events_failed(&failed.to_string());
                     return self.close();
