@@ -103,7 +103,7 @@ test("r44 a72 a message that two change loses nobodys work and keeps what is typ
   await content.fill("Mine.");
   await theirs("Theirs.");
   await form()
-    .getByText(/ changed this meanwhile\. Set keeps your fields and theirs/)
+    .getByText(/ changed this meanwhile\. Save keeps your fields and theirs/)
     .waitFor();
   await saves.click();
   const choice = form().getByRole("alert");

@@ -251,7 +251,7 @@ class Presets extends Part {
       event.preventDefault();
       void (before ? this.save() : this.add(language));
     }}>
-      ${saveTrouble(form)}
+      ${saveTrouble(form, t("save"))}
       ${field({
         id: "preset-label",
         label: t("preset.label"),

@@ -18,7 +18,7 @@ export function setCard(form, { title, paths, content, canSet, under = nothing, 
   const concerns = form.conflictsUnder(paths);
   return html`<section class="card" data-form>
     <h2><span class=${dirty ? "dot" : ""}>${title}${dirty ? html`<span class="hide"> ${t("unsaved")}</span>` : nothing}</span></h2>
-    <div class="body">${content}${dirty ? saveTrouble(form, concerns, form.problemUnder(paths)) : nothing}</div>
+    <div class="body">${content}${dirty ? saveTrouble(form, t("set"), concerns, form.problemUnder(paths)) : nothing}</div>
     <footer>${under}
       ${dirty ? html`<button type="button" class="b" ?disabled=${mine} @click=${() => form.reset(paths)}>${t("discard")}</button>` : nothing}
       <button type="button" class="b p" data-set ?disabled=${!dirty || !canSet || mine || concerns.length > 0}
@@ -27,13 +27,17 @@ export function setCard(form, { title, paths, content, canSet, under = nothing, 
   </section>`;
 }
 
-/** @param {Form} form @param {import("../live/form.js").Conflict[]} [conflicts] @param {import("../live/api.js").Problem | null} [problem] */
-export function saveTrouble(form, conflicts = form.conflicts, problem = form.problem) {
+/**
+ * @param {Form} form
+ * @param {string} [button] what stands on the button that saves it
+ * @param {import("../live/form.js").Conflict[]} [conflicts] @param {import("../live/api.js").Problem | null} [problem]
+ */
+export function saveTrouble(form, button = t("set"), conflicts = form.conflicts, problem = form.problem) {
   return html`
     ${
       form.changedBy && conflicts.length === 0
         ? html`<div class="bar warn"
-      role="status">${t("changed_by", { who: form.changedBy })}</div>`
+      role="status">${t("changed_by", { who: form.changedBy, button })}</div>`
         : nothing
     }
     ${problemBar(problem, form.path && !form.etag ? () => form.load() : null)}

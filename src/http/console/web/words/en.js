@@ -9,7 +9,7 @@ export const en = {
   "save": "Save", "saved": "Saved", "saved.merged": "Saved, together with what somebody else changed meanwhile", "segments": "{n} segment | {n} segments", "select": "Select {what}",
   "send": "Send", "set": "Set", "skip": "Skip to the content", "suspend": "Suspend", "try_again": "Try again", "undo": "Undo", "undo.failed": "Not undone:", "undone": "Undone",
   "unsaved": "(not saved yet)", "until": "until", "updated": "Offhook was updated. Reload to use the new version.", "why": "Why?", "yes": "yes",
-  "changed_by": "{who} changed this meanwhile. Set keeps your fields and theirs, and asks where both differ.",
+  "changed_by": "{who} changed this meanwhile. {button} keeps your fields and theirs, and asks where both differ.",
   "conflict": "{field}: you and somebody else changed it", "conflict.mine": "Yours", "conflict.theirs": "There now", "conflict.keep_mine": "Keep mine",
   "conflict.take_theirs": "Take theirs", "conflict.by": "Changed by {who},",
   "leave": "Leave without saving", "leave.title": "Leave without saving?", "leave.text": "What you changed on this page is not saved yet.",

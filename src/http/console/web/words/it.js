@@ -10,7 +10,7 @@ export const it = {
   "save": "Salva", "saved": "Salvato", "saved.merged": "Salvato, insieme a ciò che qualcun altro ha modificato nel frattempo", "segments": "{n} segmento | {n} segmenti", "select": "Seleziona {what}",
   "send": "Invia", "set": "Imposta", "skip": "Vai al contenuto", "suspend": "Sospendi", "try_again": "Riprova", "undo": "Annulla", "undo.failed": "Non annullato:", "undone": "Annullato",
   "unsaved": "(non ancora salvato)", "until": "fino a", "updated": "Offhook è stato aggiornato. Ricarica per usare la nuova versione.", "why": "Perché?", "yes": "sì",
-  "changed_by": "{who} ha modificato questi dati nel frattempo. Imposta conserva i tuoi campi e i suoi, e chiede dove differiscono.",
+  "changed_by": "{who} ha modificato questi dati nel frattempo. {button} conserva i tuoi campi e i suoi, e chiede dove differiscono.",
   "conflict": "{field}: modificato da te e da qualcun altro", "conflict.mine": "Il tuo", "conflict.theirs": "Quello attuale", "conflict.keep_mine": "Tieni il mio",
   "conflict.take_theirs": "Prendi l'altro", "conflict.by": "Modificato da {who},",
   "leave": "Esci senza salvare", "leave.title": "Uscire senza salvare?", "leave.text": "Le modifiche in questa pagina non sono ancora salvate.",
