@@ -121,3 +121,27 @@ test("a72 a sign in of another tab is taken over by the same person only", async
     ["Still Anna"],
   );
 });
+
+test("a72 a tab that stays in the name of before shares no events with the next", async () => {
+  const page = await chrome.page(await world.link(), { path: "/settings/in-call-sms" });
+  // A browser asks before a page is left only where somebody was at work.
+  const text = card(page, "Closing message").getByLabel("Text in English");
+  await text.click();
+  await page.keyboard.type("Hers: ");
+  // She signs out in another tab, and Bruno signs in there. The first stays.
+  const tab = await page.context().newPage();
+  await tab.goto(`${world.origin}/me`);
+  await tab.getByRole("button", { name: "Sign out" }).click();
+  await page.locator("dialog[open]").getByText("Sign in to go on.").waitFor();
+  const leaves = page.waitForEvent("dialog");
+  const streams = tab.waitForRequest((request) => request.headers().accept === "text/event-stream");
+  await tab.goto(await world.link("bruno"));
+  assert.equal((await leaves).type(), "beforeunload");
+  await tab.locator("header a", { hasText: "bruno" }).waitFor();
+  // What the first tab waits for is hers: his has a stream of its own.
+  await streams;
+  await page.locator("dialog[open]").getByText("Sign in to go on.").waitFor();
+  assert.match(await text.inputValue(), /Hers: /);
+  assert.throws(chrome.calm, /dialog/);
+  await page.context().close();
+});

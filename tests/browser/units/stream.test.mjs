@@ -33,14 +33,17 @@ test("what another tab hears while this one still loads is not missed", async ()
   const { navigator } = globalThis;
   Object.defineProperty(globalThis, "navigator", { value: { locks: {} }, configurable: true });
   const live = new Live();
-  const leader = new BroadcastChannel("offhook-live-1");
+  const [leader, other] = ["anna", "bruno"].map((person) => new BroadcastChannel(`offhook-live-1 ${person}`));
   try {
-    live.open();
+    live.open("anna");
     const heard = new Promise((resolve) => live.addEventListener("event", (event) => resolve(/** @type {any} */ (event).detail.id)));
+    // What a tab tells that is still open in somebody else's name is not this person's.
+    other.postMessage({ is: "event", event: { id: "evt_0" }, cursor: "c0" });
     leader.postMessage({ is: "event", event: { id: "evt_1" }, cursor: "c1" });
     assert.equal(await heard, "evt_1");
   } finally {
     leader.close();
+    other.close();
     live.close();
     Object.defineProperty(globalThis, "navigator", { value: navigator, configurable: true });
   }

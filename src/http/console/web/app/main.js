@@ -140,7 +140,6 @@ class App extends Part {
   async begin() {
     // Files and first answer come at once.
     void this.fetch(routeOf(this.path));
-    live.open();
     try {
       await session.load();
     } catch (thrown) {

@@ -2,6 +2,7 @@
 // nothing typed is lost.
 import { html, nothing } from "../vendor/lit.js";
 import { LookAgain, asProblem, get, keepKey, onSessionEnd, request, sessionKey, shareKey, sharedBy, sharedKey } from "../live/api.js";
+import { live } from "../live/stream.js";
 import { field } from "../parts/controls.js";
 import { Part } from "../parts/element.js";
 import { problemBar } from "../parts/small.js";
@@ -85,6 +86,7 @@ class Session extends EventTarget {
   async load() {
     const { data, cursor } = await get("/v1/me");
     ownTab(data.name);
+    live.open(data.name);
     this.me = data;
     this.cursor = cursor ?? "";
     this.dispatchEvent(new CustomEvent("change"));

@@ -1,4 +1,4 @@
-// Live events: one stream a browser, read by the tab that holds a lock; the others hear it from that tab.
+// Live events: one stream a person in a browser, read by the tab that holds a lock; their other tabs hear it from that tab.
 // A page that listens first and then loads its snapshot misses nothing, because the stream began before the snapshot.
 import { asProblem, problemOf, renewSession, sessionKey } from "./api.js";
 
@@ -47,6 +47,8 @@ export class Live extends EventTarget {
   /** The last position heard of. */
   #cursor = "";
   #leads = false;
+  /** Whose events: a tab that stays open in its person's name neither feeds the tabs of who signs in next, nor hears them. */
+  #person = "";
   /** @type {BroadcastChannel | null} */
   #channel = null;
   /** @type {AbortController | null} */
@@ -55,11 +57,15 @@ export class Live extends EventTarget {
   /** @type {(() => void) | null} */
   #wake = null;
 
-  /** Hears the other tabs, before anything is loaded: what comes between a page's snapshot and `start` is not missed. */
-  open() {
+  /**
+   * Hears the person's other tabs, before a page is loaded: what comes between its snapshot and `start` is not missed.
+   * @param {string} person
+   */
+  open(person) {
+    this.#person = person;
     // Without locks (plain HTTP off loopback) each tab has a stream of its own.
     if (!navigator.locks || typeof BroadcastChannel === "undefined") return;
-    this.#channel ??= new BroadcastChannel("offhook-live-1");
+    this.#channel ??= new BroadcastChannel(`offhook-live-1 ${person}`);
     this.#channel.onmessage = ({ data }) => this.#hear(data);
   }
 
@@ -71,7 +77,6 @@ export class Live extends EventTarget {
   /** @param {string} cursor the position of the first answer that this tab got */
   start(cursor) {
     this.#cursor ||= cursor;
-    this.open();
     const look = () => this.#look();
     for (const event of ["focus", "pageshow"]) addEventListener(event, look);
     // A connection of the network before says nothing more, and may not break either.
@@ -80,7 +85,7 @@ export class Live extends EventTarget {
     setInterval(look, 5_000);
     if (navigator.locks) {
       this.#tell({ is: "hello" });
-      void navigator.locks.request("offhook-stream", () => this.#lead(() => true));
+      void navigator.locks.request(`offhook-stream ${this.#person}`, () => this.#lead(() => true));
     } else {
       // Only the tab that is looked at streams.
       void this.#lead(() => document.visibilityState === "visible");
