@@ -149,3 +149,49 @@ test("r28 r45 labels and names that look like pages are names on every page", as
   await page.context().close();
   chrome.calm();
 });
+
+test("r12 a69 what errors and refusals say is shown as text too", async () => {
+  const detail = [IMAGE, SCRIPT, OVERRIDE, NUL, LONG].join(" ");
+  const page = await chrome.page(await world.link(), { path: "/calls/c-1" });
+  await page.route("**/v1/calls/c-1/messages?*", async (route) => {
+    const response = await route.fetch();
+    const { items, ...rest } = await response.json();
+    const failed = {
+      ...items[0],
+      id: "msg_zzz",
+      direction: "outbound",
+      kind: OVERRIDE,
+      state: "failed",
+      error: { code: OVERRIDE, detail },
+    };
+    const photo = { id: "med_zzz", state: "failed", content_type: SCRIPT, reason: OVERRIDE, detail };
+    await route.fulfill({ response, body: JSON.stringify({ ...rest, items: [...items, { ...failed, media: [photo] }] }) });
+  });
+  await page.reload();
+  await page.locator("off-conversation .under", { hasText: "Failed" }).waitFor();
+  await page.locator("off-conversation .tile").waitFor();
+  await harmless(page, "a failed text with a failed photo");
+  await page.unrouteAll();
+
+  await walk(page, "/settings/in-call-sms");
+  const limits = page.locator("section.card", { has: page.locator("h2", { hasText: "Limits of use" }) });
+  const wait = limits.getByLabel("Longest wait before a text is refused (s)");
+  await wait.fill("12");
+  const field = { field: "max_wait_ms", code: OVERRIDE, detail };
+  for (const refusal of [
+    { code: "invalid_field", detail, errors: [field] },
+    { code: OVERRIDE, detail, errors: [field] },
+    { code: OVERRIDE, detail: "", errors: [{ ...field, detail: "" }] },
+  ]) {
+    const body = JSON.stringify({ title: IMAGE, status: 422, ...refusal });
+    await page.route("**/v1/settings", (route) => route.fulfill({ status: 422, contentType: "application/problem+json", body }));
+    await limits.getByRole("button", { name: "Set", exact: true }).click();
+    await limits.locator(".bar.bad", { hasText: refusal.code.replace("\u202E", "U+202E") }).waitFor();
+    await limits.locator("[aria-invalid=true]").waitFor();
+    await harmless(page, JSON.stringify(refusal).slice(0, 80));
+    await page.unrouteAll();
+    await wait.fill(refusal.detail ? "13" : "14");
+  }
+  await page.context().close();
+  chrome.calm();
+});

@@ -3,7 +3,7 @@
 import { html, nothing, repeat } from "../vendor/lit.js";
 import { LookAgain, asProblem, gatewayNow, path, raw } from "../live/api.js";
 import { showNumber } from "../live/e164.js";
-import { clock, duration, languageName, size, t, word } from "../words/words.js";
+import { clock, duration, languageName, size, t, visible, word } from "../words/words.js";
 import { dialog } from "./dialog.js";
 import { Part } from "./element.js";
 import { badge, copyButton, phoneNumber, sentence, strange, when, whyNoText } from "./small.js";
@@ -302,7 +302,7 @@ class Medium extends Part {
     if (this.hidden_) return html`<span class="tile">${t("medium.hidden")}</span>`;
     if (medium.state === "pending") return html`<span class="tile">… ${t("medium.pending")}</span>`;
     if (medium.state === "failed")
-      return html`<span class="tile" title=${medium.detail ?? nothing}>! ${word("reason", medium.reason)}</span>`;
+      return html`<span class="tile" title=${medium.detail ? visible(medium.detail) : nothing}>! ${word("reason", medium.reason)}</span>`;
     if (this.problem)
       return html`<button type="button" class="tile" @click=${() => void this.fetchAgain()}>! ${sentence(this.problem)} · ${t("try_again")}</button>`;
     const bytes = medium.bytes ? ` · ${size(medium.bytes)}` : "";

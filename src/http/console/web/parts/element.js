@@ -2,7 +2,7 @@
 // document, and it follows the language and whatever else it listens to as long as it stands in the page.
 import { LitElement } from "../vendor/lit.js";
 import { LookAgain, asProblem } from "../live/api.js";
-import { onLanguage } from "../words/words.js";
+import { onLanguage, visible } from "../words/words.js";
 
 /** @typedef {import("../live/api.js").Problem} Problem */
 
@@ -125,7 +125,7 @@ let toSay = [];
 
 /** Says something once to whoever hears the page instead of seeing it. @param {string} text */
 export function say(text) {
-  toSay.push(text);
+  toSay.push(visible(text));
   if (toSay.length > 1) return;
   setTimeout(() => {
     const region = document.getElementById("say");

@@ -68,7 +68,7 @@ export function sentence(problem) {
 export function refusal(error, group = "code") {
   if (!error) return null;
   const [said, detail] = refused(error, group);
-  return detail ? html`${said} <span class="meta badc" lang="en">${strange(detail)}</span>` : said;
+  return detail ? html`${said} <span class="meta badc" lang="en">${strange(detail)}</span>` : strange(said);
 }
 
 /** Why the next text of a call would be refused; of texts that were closed, what closed them. @param {Api.Call["sms"]} sms */
@@ -94,7 +94,7 @@ export function problemBar(problem, again = null) {
       class="meta badc">${strange(problem.detail)}</span>`
         : nothing
     }</span>
-    <code>${problem.code}</code>
+    <code class="wrap">${strange(problem.code)}</code>
     ${again ? html`<button type="button" class="b end" @click=${again}>${t("try_again")}</button>` : nothing}
   </div>`;
 }

@@ -67,14 +67,15 @@ export function visible(text) {
 }
 
 /**
- * The word for a value of the gateway's, like `state.queued`; one that this console does not know is shown as it is.
+ * The word for a value of the gateway's, like `state.queued`; one that this console does not know is shown as it is,
+ * with what would be hidden in it.
  * @param {"state" | "kind" | "code" | "problem" | "reason" | "waits" | "number" | "lang" | "medium" | "by" | "account" | "timeline" | "outcome" | "not_ready" | "unverified"} group
  * @param {string | null | undefined} value
  */
 export function word(group, value) {
   if (!value) return "";
   const found = /** @type {Record<string, string>} */ (LANGUAGES[current])[`${group}.${value}`];
-  return found ?? value;
+  return found ?? visible(value);
 }
 
 /**
