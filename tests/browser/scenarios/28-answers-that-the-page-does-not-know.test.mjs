@@ -101,7 +101,7 @@ test("fields and states and kinds of a newer gateway are shown as they are", asy
   await page.locator("off-composer textarea").waitFor();
 });
 
-test("events of types that nobody knows are passed over and the next one counts", async () => {
+test("events of unknown types twice or cut are passed over and the next one counts", async () => {
   const event = (/** @type {string} */ type, /** @type {number} */ n, /** @type {object} */ data) => {
     const whole = { id: `evt_${n}`, cursor: `c${n}`, call_sequence: 1000 + n, type, at: "2026-12-01T12:00:00.000Z", call_id: "c-1", data };
     return `id: c${n}\ndata: ${JSON.stringify(whole)}\n\n`;
@@ -119,6 +119,7 @@ test("events of types that nobody knows are passed over and the next one counts"
     segments: 1,
     created_at: "2026-12-01T12:00:00.000Z",
   };
+  const ours = { id: "msg_zzzy", direction: "outbound", kind: "custom", text: "Of ours" };
   const body = [
     ": a remark\n\n",
     event("oracle.spoke", 1, { of: ["things", null] }),
@@ -127,16 +128,27 @@ test("events of types that nobody knows are passed over and the next one counts"
     'data: {"id": "evt_half", "type": \n\n',
     "data: null\n\n",
     event("message.received", 3, text),
+    // Twice, in the wrong order, and cut off in the middle.
+    event("message.received", 3, text),
+    event("message.delivered", 5, { ...text, ...ours, state: "delivered" }),
+    event("message.queued", 4, { ...text, ...ours, state: "queued" }),
+    event("message.received", 6, { ...text, id: "msg_zzzz", text: "Never whole" }).slice(0, -20),
   ].join("");
-  let streams = 0;
+  /** @type {Array<string | null>} */
+  const streams = [];
   await page.route("**/v1/events?after=*", (route) => {
-    streams += 1;
-    return streams === 1 ? route.fulfill({ status: 200, contentType: "text/event-stream", body }) : route.continue();
+    streams.push(new URL(route.request().url()).searchParams.get("after"));
+    return streams.length === 1 ? route.fulfill({ status: 200, contentType: "text/event-stream", body }) : route.continue();
   });
   await page.reload();
   await page.locator("off-conversation .m.i", { hasText: "Still there" }).waitFor();
   await page.locator("off-conversation .m.i", { hasText: "In a new state" }).waitFor();
-  await until(() => streams > 1, "the stream is opened again");
+  await until(() => streams.length > 1, "the stream is opened again");
+  assert.equal(streams[1], "c4", "after the last whole event");
+  assert.equal(await page.locator("off-conversation .m", { hasText: "Still there" }).count(), 1);
+  assert.equal(await page.locator("off-conversation .m", { hasText: "Never whole" }).count(), 0);
+  const under = page.locator("off-conversation .m", { hasText: "Of ours" }).locator("xpath=following-sibling::li[1]");
+  assert.match(await under.innerText(), /Delivered/);
   await page.unrouteAll({ behavior: "ignoreErrors" });
 });
 

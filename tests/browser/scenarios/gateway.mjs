@@ -74,12 +74,12 @@ function run(words, hear) {
 
 const gone = (/** @type {Child} */ child) => child.exitCode !== null || child.signalCode !== null || child.pid === undefined;
 
-/** @param {Child | null} child */
-async function end(child) {
+/** @param {Child | null} child @param {NodeJS.Signals} [signal] */
+async function end(child, signal = "SIGKILL") {
   if (!child || gone(child)) return;
   const exit = new Promise((resolve) => child.once("exit", resolve));
   child.ref();
-  child.kill("SIGKILL");
+  child.kill(signal);
   await exit;
 }
 
@@ -309,6 +309,8 @@ ${people.map(person).join("")}${readFileSync(join(place, "account.toml"), "utf8"
     pid: () => served?.pid ?? 0,
     /** kill -9 of the gateway alone. */
     kill: () => end(served),
+    /** Asks the gateway to stop, as an upgrade does. */
+    stop: () => end(served, "SIGTERM"),
     start,
     /** What the gateway logged. */
     log: () => log,
