@@ -18,7 +18,7 @@ const bubbles = (page) => page.locator("off-conversation .m").allInnerTexts();
 
 test(
   "r39 r40 a preset is delivered by two clicks, and the phone answers with a photo",
-  world(async ({ page, gateway }) => {
+  world(async ({ page, gateway, door }) => {
     await page.getByRole("button", { name: /^Ring from/ }).click();
     await page.getByRole("button", { name: "Welcome" }).click();
     await under(page, "Delivered").waitFor();
@@ -31,6 +31,14 @@ test(
     const large = { name: "large.jpg", mimeType: "image/jpeg", buffer: Buffer.alloc(5_000_001) };
     await page.locator("off-phone input[type=file]").setInputFiles(large);
     await page.locator("off-phone [role=alert]", { hasText: "A file may have 5 MB at most." }).getByText("too_large").waitFor();
+    // A session that ends in an upload: it goes once somebody has signed in again.
+    door.sessions.clear();
+    await page.locator("off-phone input[type=file]").setInputFiles({ ...large, buffer: Buffer.alloc(2_000_000) });
+    await page.locator("dialog[open]").getByLabel("Password").fill("secret");
+    await page.keyboard.press("Enter");
+    await page.locator("off-conversation img").nth(1).waitFor();
+    const uploads = gateway.seen.filter(({ body }) => body?.file);
+    assert.deepEqual([uploads.length, Buffer.from(uploads[0].body.file.data, "base64").length], [1, 2_000_000]);
     // Phones that are changed fast: the answer for the first comes when another is looked at.
     const phones = page.locator("#phone-number");
     const [first, second] = await phones.locator("option").evaluateAll((all) => all.map((option) => option.value));

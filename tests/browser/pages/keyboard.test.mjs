@@ -172,3 +172,41 @@ test(
     { path: "/calls/c-1", setUp: (door) => void startCall(door.gateway) },
   ),
 );
+
+test(
+  "g n goes to numbers, / to the filter, ? shows all, and they can be switched off",
+  world(
+    async ({ page, origin }) => {
+      await page.keyboard.press("g");
+      await page.keyboard.press("n");
+      await page.waitForURL("**/numbers");
+      await page.locator("table").waitFor();
+      await page.keyboard.press("/");
+      assert.equal(await page.evaluate("document.activeElement.id"), "numbers-filter");
+      await page.keyboard.press("Tab");
+      await page.evaluate("document.activeElement.blur()");
+      await page.keyboard.press("?");
+      await page.getByRole("heading", { name: "Keys" }).waitFor();
+      await page.keyboard.press("Escape");
+      await page.goto(`${origin}/me`);
+      await page.getByLabel("Single keys act").uncheck();
+      await page.evaluate("document.activeElement.blur()");
+      await page.keyboard.press("?");
+      await page.waitForTimeout(100);
+      assert.equal(await page.locator("dialog[open]").count(), 0);
+      // Whoever goes back and then stays is where they were, with what the address says.
+      await page.goto(`${origin}/calls`);
+      await page.evaluate(() => history.pushState(null, "", "/settings/in-call-sms?from=here"));
+      await page.reload();
+      await page.getByRole("switch").first().click();
+      await page.goBack();
+      await page.locator("dialog[open]", { hasText: "Leave without saving?" }).getByRole("button", { name: "Cancel" }).click();
+      assert.equal(page.url(), `${origin}/settings/in-call-sms?from=here`);
+      await page.getByRole("switch").first().click();
+      await page.goBack();
+      await page.waitForURL(`${origin}/calls`);
+      await page.getByText("No calls yet").waitFor();
+    },
+    { path: "/calls" },
+  ),
+);

@@ -86,6 +86,54 @@ test(
 );
 
 test(
+  "a browser that keeps no cookies is told so",
+  world(
+    async ({ page, context }) => {
+      await context.route("**/session", async (route) => {
+        const response = await route.fetch();
+        await context.clearCookies();
+        const { "set-cookie": _, ...headers } = response.headers();
+        await route.fulfill({ response, headers });
+      });
+      await page.fill("#sign-in-name", "anna");
+      await page.fill("#sign-in-password", "secret");
+      await page.keyboard.press("Enter");
+      await page.locator("[role=alert]", { hasText: "This browser keeps no cookies of this address" }).waitFor();
+      await context.unroute("**/session");
+      await page.fill("#sign-in-password", "secret");
+      await page.keyboard.press("Enter");
+      await page.waitForSelector("nav");
+    },
+    { signIn: false, path: "/sign-in" },
+  ),
+);
+
+test(
+  "a laptop that slept for a night asks who is there and shows what came",
+  world(async ({ page, gateway, door }) => {
+    await page.clock.install();
+    await page.reload();
+    gateway.receive("+12065550142", { to: "+12065550100", text: "in the evening" });
+    await page.locator("off-conversation .m", { hasText: "in the evening" }).waitFor();
+    await page.fill("off-composer textarea", "Half written");
+    // Asleep, it hears nothing, not even that its connection is gone.
+    gateway.listeners.clear();
+    door.sessions.clear();
+    gateway.receive("+12065550142", { to: "+12065550100", text: "in the night" });
+    gateway.expired = gateway.events.length;
+    await page.clock.fastForward("09:00:00");
+    await page.locator("dialog[open]").getByLabel("Password").fill("secret");
+    await page.keyboard.press("Enter");
+    await page.locator("off-conversation .m", { hasText: "in the night" }).waitFor();
+    assert.deepEqual(await page.locator("off-conversation .m").allInnerTexts(), ["in the evening", "in the night"]);
+    assert.equal(await page.inputValue("off-composer textarea"), "Half written");
+    await page.getByText(/Live updates lost at/).waitFor({ state: "detached" });
+    gateway.receive("+12065550142", { to: "+12065550100", text: "in the morning" });
+    await page.locator("off-conversation .m", { hasText: "in the morning" }).waitFor();
+  }, CALL),
+);
+
+test(
   "events that are no longer kept load the page again",
   world(async ({ page, gateway, door }) => {
     await page.locator("off-conversation").waitFor();
@@ -210,6 +258,10 @@ test(
         body: { reason: "x" },
       });
       await page.locator("tr", { hasText: "+1 206 555 0143" }).getByText("Ended").waitFor();
+      // Those of a night are not counted one by one.
+      for (let n = 0; n < 1_100; n += 1) await startCall(gateway, `night-${n}`, { caller: "+12065550145" });
+      await page.getByRole("button", { name: "999+ new calls" }).click();
+      await page.locator("tr", { hasText: "+1 206 555 0145" }).first().waitFor();
     },
     { ...CALL, path: "/calls" },
   ),
@@ -239,44 +291,6 @@ test(
       await page.goBack();
       await until(async () => (await page.inputValue("#filter-caller")) === "+12065550177", "the filter is back");
       await until(async () => (await numbers()).every((number) => number === "+1 206 555 0177"), "and so are its rows");
-    },
-    { path: "/calls" },
-  ),
-);
-
-test(
-  "g n goes to numbers, / to the filter, ? shows all, and they can be switched off",
-  world(
-    async ({ page, origin }) => {
-      await page.keyboard.press("g");
-      await page.keyboard.press("n");
-      await page.waitForURL("**/numbers");
-      await page.locator("table").waitFor();
-      await page.keyboard.press("/");
-      assert.equal(await page.evaluate("document.activeElement.id"), "numbers-filter");
-      await page.keyboard.press("Tab");
-      await page.evaluate("document.activeElement.blur()");
-      await page.keyboard.press("?");
-      await page.getByRole("heading", { name: "Keys" }).waitFor();
-      await page.keyboard.press("Escape");
-      await page.goto(`${origin}/me`);
-      await page.getByLabel("Single keys act").uncheck();
-      await page.evaluate("document.activeElement.blur()");
-      await page.keyboard.press("?");
-      await page.waitForTimeout(100);
-      assert.equal(await page.locator("dialog[open]").count(), 0);
-      // Whoever goes back and then stays is where they were, with what the address says.
-      await page.goto(`${origin}/calls`);
-      await page.evaluate(() => history.pushState(null, "", "/settings/in-call-sms?from=here"));
-      await page.reload();
-      await page.getByRole("switch").first().click();
-      await page.goBack();
-      await page.locator("dialog[open]", { hasText: "Leave without saving?" }).getByRole("button", { name: "Cancel" }).click();
-      assert.equal(page.url(), `${origin}/settings/in-call-sms?from=here`);
-      await page.getByRole("switch").first().click();
-      await page.goBack();
-      await page.waitForURL(`${origin}/calls`);
-      await page.getByText("No calls yet").waitFor();
     },
     { path: "/calls" },
   ),

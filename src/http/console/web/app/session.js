@@ -1,7 +1,7 @@
 // Who is signed in. A session that ends while somebody works is signed in again in a dialog over the page, so that
 // nothing typed is lost.
 import { html, nothing } from "../vendor/lit.js";
-import { LookAgain, asProblem, get, keepKey, onSessionEnd, request, sessionKey, shareKey, sharedBy, sharedKey } from "../live/api.js";
+import { LookAgain, Problem, asProblem, get, keepKey, onSessionEnd, request, sessionKey, shareKey, sharedKey, whose } from "../live/api.js";
 import { live } from "../live/stream.js";
 import { field } from "../parts/controls.js";
 import { Part } from "../parts/element.js";
@@ -50,7 +50,7 @@ class Session extends EventTarget {
   async #follow() {
     const key = sharedKey();
     try {
-      const me = key && key !== sessionKey() ? await sharedBy() : null;
+      const me = key && key !== sessionKey() ? await whose(key) : null;
       this.#followAgain.after(null);
       if (key !== sharedKey()) return this.#follow();
       if (me && this.me && me.name !== this.me.name) {
@@ -97,13 +97,16 @@ class Session extends EventTarget {
     const before = this.me?.name;
     const { data } = await request("POST", "/session", { body: proof });
     const key = String(data.key ?? "");
+    const me = await whose(key).catch(() => undefined);
+    // A key is nobody's without its cookie, which some browsers are told not to take.
+    if (me === null) throw new Problem(401, { code: "no_cookie" });
     // Another person gets a page of their own, not what the one before left open.
     if (before && data.name && data.name !== before) {
       shareKey(key);
       return location.assign("/");
     }
     keepKey(key);
-    this.#signedIn(before ? await sharedBy().catch(() => null) : null);
+    this.#signedIn(me ?? null);
   }
 
   /** @param {unknown} days */

@@ -169,9 +169,9 @@ export async function raw(method, path, options = {}) {
   }
 }
 
-/** Whose the key is that the tabs share; null where it is nobody's. @returns {Promise<Api.Me | null>} */
-export async function sharedBy() {
-  const response = await once("GET", "/v1/me", {}, sharedKey());
+/** Whose a key is; null where it is nobody's. @param {string} key @returns {Promise<Api.Me | null>} */
+export async function whose(key) {
+  const response = await once("GET", "/v1/me", {}, key);
   if (response.ok) return json(response);
   const problem = await problemOf(response);
   if (problem.status === 401) return null;

@@ -23,6 +23,9 @@ const COUNTS_EVERY_MS = 2_000;
 /** Rows below the first page are asked for one by one, so many at a time. */
 const COUNTS_AT_ONCE = 10;
 
+/** New calls are counted up to here, since nobody counts those of a night. */
+const NEWS_MAX = 999;
+
 function kept() {
   const { keptDays: n } = session;
   return n === null ? t("calls.kept") : t("calls.kept_for", { n });
@@ -119,7 +122,8 @@ class Calls extends Part {
     if (row) {
       list.items[at] = isCall ? data : { ...row, last_event_at: event.at };
       this.requestUpdate();
-    } else if (type === "call.started" && leaves(this.filters, data)) this.news = new Set(this.news).add(data.id);
+    } else if (type === "call.started" && leaves(this.filters, data) && this.news.size <= NEWS_MAX)
+      this.news = new Set(this.news).add(data.id);
   }
 
   /** @param {string} [id] */
@@ -196,7 +200,7 @@ class Calls extends Part {
         ${
           this.news.size > 0
             ? html`<button type="button" class="b p"
-          @click=${() => void this.list.again()}>${t("calls.new", { n: this.news.size })}</button>`
+          @click=${() => void this.list.again()}>${t("calls.new", { n: this.news.size > NEWS_MAX ? `${NEWS_MAX}+` : this.news.size })}</button>`
             : nothing
         }
         ${shown(this.list, (list) => this.rows(list))}</div>`;

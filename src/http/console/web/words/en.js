@@ -139,6 +139,7 @@ export const en = {
   "outcome.open": "under way", "outcome.sent": "sent", "outcome.refused": "refused", "outcome.later": "to be tried again", "outcome.never_written": "never written", "outcome.unknown": "unknown", "outcome.account_refused": "credentials refused",
   // Refusals: what happened and what to do.
   "code.too_large": "A file may have 5 MB at most.",
+  "code.no_cookie": "This browser keeps no cookies of this address: allow them, then sign in again.",
   "code.network": "The gateway does not answer. Check the connection, then try again.", "code.odd_answer": "The answer makes no sense: something between the browser and the gateway may have changed it.",
   "code.malformed_json": "The request was not valid JSON. Reload the page.", "code.unknown_field": "The gateway does not know a field. Reload the page.", "code.invalid_field": "A field has a value that is not allowed.",
   "code.unauthorized": "Name, password or session is not valid. Sign in again.", "code.scope_missing": "You are not allowed to do this.", "code.in_call_sms_off": "In-call SMS is switched off.",

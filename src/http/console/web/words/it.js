@@ -140,6 +140,7 @@ export const it = {
   "outcome.open": "in corso", "outcome.sent": "inviato", "outcome.refused": "rifiutato", "outcome.later": "da ritentare", "outcome.never_written": "mai scritto", "outcome.unknown": "ignoto", "outcome.account_refused": "credenziali rifiutate",
   // Rifiuti: che cosa è successo e che cosa fare.
   "code.too_large": "Un file può avere al massimo 5 MB.",
+  "code.no_cookie": "Questo browser non conserva i cookie di questo indirizzo: consentili, poi accedi di nuovo.",
   "code.network": "Il gateway non risponde. Controlla la connessione e riprova.", "code.odd_answer": "La risposta non ha senso: qualcosa fra il browser e il gateway può averla cambiata.",
   "code.malformed_json": "La richiesta non era JSON valido. Ricarica la pagina.", "code.unknown_field": "Il gateway non conosce un campo. Ricarica la pagina.", "code.invalid_field": "Un campo ha un valore non consentito.",
   "code.unauthorized": "Nome, password o sessione non validi. Accedi di nuovo.", "code.scope_missing": "Non hai il permesso di farlo.", "code.in_call_sms_off": "Gli SMS durante la chiamata sono disattivati.",
