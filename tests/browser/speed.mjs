@@ -1,5 +1,5 @@
 // Measures what CONSOLE.md's budgets bound: first bubble, input to paint, event to bubble. Prints; asserts nothing,
-// because times depend on the machine.
+// because times depend on the machine. This is the pages' share, over the gateway in small; speed-real.mjs has the whole.
 import { chromium } from "playwright-core";
 import { executablePath } from "./chromium.mjs";
 import { Door } from "./fake/server.mjs";

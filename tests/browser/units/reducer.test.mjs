@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { mayFollow, newestFirst, nothingYet, reduce } from "../../../src/http/console/web/live/reducer.js";
+import { ENTRIES_MAX, mayFollow, newestFirst, nothingYet, reduce } from "../../../src/http/console/web/live/reducer.js";
 
 /** @param {string} id @param {string} state @param {object} [more] @returns {any} */
 const message = (id, state, more = {}) => ({
@@ -202,4 +202,19 @@ test("a text that expired or is hidden is not kept", () => {
   const first = event("message.queued", message("m", "queued", { text: "Hello" }));
   const gone = { do: "snapshot", call: call(), messages: [message("m", "delivered", { text: null, text_expired: true })] };
   assert.equal(after(first, gone).entries[0].message.text, null);
+});
+
+test("only the last messages of a long call are kept, with those under way", () => {
+  const at = (/** @type {number} */ n) => new Date(1_000 * n).toISOString();
+  const received = (/** @type {number} */ n) => message(`msg_${n}`, "received", { created_at: at(n) });
+  const all = Array.from({ length: ENTRIES_MAX + 3 }, (_, n) => received(n + 1));
+  const ids = (/** @type {any} */ state) => state.entries.map((/** @type {any} */ entry) => entry.message.id);
+  let state = after({ do: "snapshot", call: call(), messages: all });
+  assert.deepEqual([ids(state).length, ids(state)[0]], [ENTRIES_MAX, "msg_4"]);
+  // One that is no longer kept does not come back by its receipt.
+  state = reduce(state, event("message.delivered", message("msg_1", "delivered", { created_at: at(1) })));
+  assert.deepEqual([ids(state).length, ids(state)[0]], [ENTRIES_MAX, "msg_4"]);
+  state = reduce(state, { do: "send", message: message("", "queued", { client_ref: "r" }) });
+  state = reduce(state, event("message.received", received(9_000)));
+  assert.deepEqual([ids(state).length, ...ids(state).slice(-2)], [ENTRIES_MAX, "msg_9000", ""]);
 });

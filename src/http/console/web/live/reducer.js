@@ -27,6 +27,9 @@
  *   | { do: "refused", ref: string }} Action
  */
 
+/** A call that texts for hours does not fill the tab: only its last messages are kept. */
+export const ENTRIES_MAX = 2_000;
+
 /** @returns {Conversation} */
 export function nothingYet() {
   return { call: null, callSequence: 0, entries: [], late: [] };
@@ -135,7 +138,7 @@ function message(state, found) {
 function inOrder(entries, entry) {
   let at = entries.length;
   while (at > 0 && (entries[at - 1].progress !== null || isBefore(entry.message, entries[at - 1].message))) at -= 1;
-  return [...entries.slice(0, at), entry, ...entries.slice(at)];
+  return [...entries.slice(0, at), entry, ...entries.slice(at)].slice(-ENTRIES_MAX);
 }
 
 /** Ids rise as the gateway accepts messages, so they decide within a millisecond. @param {Message} a @param {Message} b */

@@ -76,7 +76,7 @@ export class Talk extends EventTarget {
     const told = this.#told;
     try {
       const where = path("calls", this.callId);
-      const [{ data: call }, messages] = await Promise.all([get(where), all(`${where}/messages`)]);
+      const [{ data: call }, messages] = await Promise.all([get(where), all(`${where}/messages`, Infinity)]);
       this.problem = null;
       this.dispatch({ do: "snapshot", call, messages });
       this.#mayBeOld(told);

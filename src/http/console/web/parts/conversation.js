@@ -1,7 +1,8 @@
 // `<off-conversation>`: the bubbles of a call. It follows new ones only where the reader stands at the end.
 import { html, nothing, repeat } from "../vendor/lit.js";
 import { asProblem, path, request } from "../live/api.js";
-import { clock, t, word } from "../words/words.js";
+import { ENTRIES_MAX } from "../live/reducer.js";
+import { amount, clock, t, word } from "../words/words.js";
 import { beganLine, bubble, explained, stateWords } from "./bubble.js";
 import { dialog, toast } from "./dialog.js";
 import { Part, say } from "./element.js";
@@ -145,6 +146,7 @@ export class ConversationView extends Part {
       <div class="talk">
         <div class="log" role="log" aria-live="off" tabindex="0" aria-label=${this.label} @scroll=${this.scrolled}><ol>
           ${beganLine(state.call)}
+          ${state.entries.length < ENTRIES_MAX ? nothing : html`<li class="line">${t("talk.last", { n: amount(ENTRIES_MAX) })}</li>`}
           ${state.entries.length === 0 ? html`<li>${empty(t("talk.empty"))}</li>` : nothing}
           ${repeat(
             state.entries,

@@ -38,7 +38,7 @@ export const en = {
   "usage.media": "Photos and videos received", "usage.segments": "Segments sent",
   "sms.open": "Texts open", "sms.ready": "Texts possible", "sms.closed": "Texts closed", "sms.refused": "Texts not possible",
   // A conversation.
-  "talk": "Conversation", "talk.empty": "No texts yet", "talk.news": "{n} new message | {n} new messages", "cancel_text": "Cancel", "said.caller": "Caller: {text}", "said.hidden": "The caller sent a text that you may not see",
+  "talk": "Conversation", "talk.empty": "No texts yet", "talk.last": "Only the last {n} messages are shown", "talk.news": "{n} new message | {n} new messages", "cancel_text": "Cancel", "said.caller": "Caller: {text}", "said.hidden": "The caller sent a text that you may not see",
   "late": "{at}: the caller wrote after the call", "late.replied": "{at}: the caller wrote after the call and got the auto-reply",
   "text.hidden": "Text hidden: you may not see texts", "text.expired": "Text erased after its retention", "text.expired_after": "Text erased after {n} day | Text erased after {n} days",
   "message.keyword": "opt-out word: {word}", "message.keyword_in": "opt-in word: {word}", "message.reply_blocked": "replies to this number are blocked", "message.incomplete": "parts of this text never came",

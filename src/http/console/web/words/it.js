@@ -39,7 +39,7 @@ export const it = {
   "usage.media": "Foto e video ricevuti", "usage.segments": "Segmenti inviati",
   "sms.open": "SMS aperti", "sms.ready": "SMS possibili", "sms.closed": "SMS chiusi", "sms.refused": "SMS non possibili",
   // Una conversazione.
-  "talk": "Conversazione", "talk.empty": "Ancora nessun SMS", "talk.news": "{n} nuovo messaggio | {n} nuovi messaggi", "cancel_text": "Annulla", "said.caller": "Chiamante: {text}", "said.hidden": "Il chiamante ha mandato un messaggio che non puoi vedere",
+  "talk": "Conversazione", "talk.empty": "Ancora nessun SMS", "talk.last": "Si vedono solo gli ultimi {n} messaggi", "talk.news": "{n} nuovo messaggio | {n} nuovi messaggi", "cancel_text": "Annulla", "said.caller": "Chiamante: {text}", "said.hidden": "Il chiamante ha mandato un messaggio che non puoi vedere",
   "late": "{at}: il chiamante ha scritto dopo la chiamata", "late.replied": "{at}: il chiamante ha scritto dopo la chiamata e ha ricevuto la risposta automatica",
   "text.hidden": "Testo nascosto: non puoi vedere i testi", "text.expired": "Testo cancellato al termine della conservazione", "text.expired_after": "Testo cancellato dopo {n} giorno | Testo cancellato dopo {n} giorni",
   "message.keyword": "parola di disiscrizione: {word}", "message.keyword_in": "parola di iscrizione: {word}", "message.reply_blocked": "le risposte a questo numero sono bloccate", "message.incomplete": "alcune parti di questo SMS non sono mai arrivate",
