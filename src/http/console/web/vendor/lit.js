@@ -629,7 +629,7 @@ var m2 = {};
 var p3 = (o5, t5 = m2) => o5._$AH = t5;
 var M2 = (o5) => o5._$AH;
 var h3 = (o5) => {
-  o5._$AR(), o5._$AA.remove();
+  o5._$AR(), o5._$AA.remove(), o5._$AB?.remove();
 };
 
 // node_modules/lit-html/directives/live.js
