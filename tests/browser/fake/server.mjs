@@ -43,6 +43,8 @@ export class Door {
   /** @type {Map<string, { key: string, id: string }>} sessions by cookie */
   sessions = new Map();
   tries = 0;
+  /** How long who guesses has to wait, in seconds. */
+  wait = 3;
   links = new Set(["once"]);
   /** @type {Set<http.ServerResponse>} */
   streams = new Set();
@@ -125,7 +127,8 @@ export class Door {
   /** @param {any} proof @returns {import("./gateway.mjs").Answer} */
   #signIn({ name, password, link }) {
     const right = link ? this.links.delete(link) : password === "secret";
-    if (!right && ++this.tries > 5) return { ...problem(429, "too_many_attempts", "wait 3 s"), headers: { "Retry-After": "3" } };
+    if (!right && ++this.tries > 5)
+      return { ...problem(429, "too_many_attempts", `wait ${this.wait} s`), headers: { "Retry-After": String(this.wait) } };
     if (!right) return problem(401, "unauthorized", "name and password do not match");
     this.tries = 0;
     if (name) this.gateway.me.name = name;

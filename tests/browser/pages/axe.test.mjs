@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fill } from "../fake/scene.mjs";
-import { accessible, world } from "./browser.mjs";
+import { accessible, loaded, world } from "./browser.mjs";
 
 const PAGES = [
   "/playground",
@@ -50,8 +50,7 @@ for (const [look, context] of LOOKS) {
         fill(gateway);
         for (const path of PAGES) {
           await page.goto(origin + path);
-          await page.waitForSelector("h1");
-          await page.waitForTimeout(250);
+          await loaded(page);
           await accessible(page, `${path}, ${look}`);
           const sideways = await page.evaluate("document.documentElement.scrollWidth - innerWidth");
           assert.ok(Number(sideways) <= 0, `${path} scrolls sideways by ${sideways}`);
@@ -75,7 +74,7 @@ for (const [look, context] of [LOOKS[0], ["dark", { colorScheme: "dark" }]]) {
             .first()
             .click();
           await page.waitForSelector("dialog[open]");
-          await page.waitForTimeout(150);
+          await loaded(page);
           await accessible(page, `${opener} on ${path}, ${look}`);
         }
       },

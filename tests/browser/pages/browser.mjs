@@ -79,6 +79,12 @@ export async function accessible(page, what) {
   assert.deepEqual(found, [], `axe on ${what}`);
 }
 
+/** Waits until a page shows what it asked for. @param {Page} page */
+export async function loaded(page) {
+  await page.waitForSelector("h1");
+  await page.waitForFunction(() => !document.querySelector("[aria-busy]"));
+}
+
 /** Waits until something is so. @param {() => boolean | Promise<boolean>} condition @param {string} what */
 export async function until(condition, what) {
   for (let tries = 0; tries < 400; tries += 1) {

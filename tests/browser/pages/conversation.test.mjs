@@ -104,14 +104,13 @@ test(
 test(
   "the event before the answer, and the same text twice fast, are two bubbles",
   world(async ({ page, gateway }) => {
-    gateway.step = 300;
     const { answer } = await import("../fake/routes.mjs");
     gateway.instead = async (request) => {
       if (request.method !== "POST" || !request.path.endsWith("/messages")) return null;
       gateway.instead = null;
       const found = await answer(gateway, request);
       // The stream is faster than the answer.
-      await new Promise((resolve) => setTimeout(resolve, 150));
+      await under(page, "Delivered").waitFor();
       return found;
     };
     await write(page, "ok");
@@ -134,7 +133,7 @@ test(
     await page.reload();
     await under(page, "Not known yet").waitFor();
     gateway.instead = null;
-    await under(page, "Delivered").waitFor({ timeout: 8_000 });
+    await under(page, "Delivered").waitFor();
     const keys = new Set(sends(gateway).map(({ headers }) => headers["idempotency-key"]));
     assert.deepEqual([keys.size, await bubbles(page), [...gateway.messages.values()].length], [1, ["Did it go?"], 1]);
   }, CALL),
@@ -266,10 +265,13 @@ test(
     const log = page.locator("off-conversation .log");
     const atEnd = () => log.evaluate((element) => element.scrollHeight - element.scrollTop - element.clientHeight < 3);
     await until(atEnd, "at the end");
-    await log.evaluate((element) => {
-      element.scrollTop = 100;
-    });
-    await page.waitForTimeout(100);
+    await log.evaluate(
+      (element) =>
+        new Promise((resolve) => {
+          element.addEventListener("scroll", resolve, { once: true });
+          element.scrollTop = 100;
+        }),
+    );
     gateway.receive("+12065550142", { to: "+12065550100", text: "new one" });
     await page.getByRole("button", { name: "1 new message" }).waitFor();
     assert.equal(await log.evaluate((element) => element.scrollTop), 100);

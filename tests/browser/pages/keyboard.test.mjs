@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fill } from "../fake/scene.mjs";
-import { startCall, until, world } from "./browser.mjs";
+import { loaded, startCall, until, world } from "./browser.mjs";
 
 /** What has the focus, by what a screen reader would say. */
 const FOCUSED = `(() => { const element = document.activeElement; const label = element.labels?.[0]?.innerText; return (element.getAttribute("aria-label") ?? label ?? element.innerText ?? "").trim().replace(/\\s+/g, " "); })()`;
@@ -93,8 +93,7 @@ test(
     fill(gateway);
     for (const path of ["/numbers", "/settings/in-call-sms", "/playground", "/calls/c-42"]) {
       await page.goto(origin + path);
-      await page.waitForSelector("h1");
-      await page.waitForTimeout(400);
+      await loaded(page);
       const seen = new Set();
       for (let n = 0; n < 60; n += 1) {
         await page.keyboard.press("Tab");
@@ -136,10 +135,14 @@ test(
       await page.fill("off-composer textarea", "a".repeat(150));
       await page.waitForTimeout(1_300);
       assert.ok(!(await said.textContent())?.includes("segment"));
+      await page.evaluate(`(() => {
+        document.addEventListener("input", () => (window.written = performance.now()), true);
+        new MutationObserver(() => (window.heard = performance.now())).observe(document.querySelector("#say"), { childList: true });
+      })()`);
       await page.fill("off-composer textarea", "a".repeat(161));
-      await page.waitForTimeout(300);
-      assert.ok(!(await said.textContent())?.includes("segment"));
       await said.filter({ hasText: "2 segments, 757 characters left" }).waitFor({ state: "attached" });
+      const rest = Number(await page.evaluate("window.heard - window.written"));
+      assert.ok(rest >= 990, `heard after ${rest} ms`);
       await page.keyboard.press("Control+Enter");
       await said.filter({ hasText: "Delivered" }).waitFor({ state: "attached" });
     },
