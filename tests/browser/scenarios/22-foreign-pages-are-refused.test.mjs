@@ -93,7 +93,7 @@ async function refusedSoFar() {
 
 const SWITCH_OFF = JSON.stringify({ in_call_sms: false });
 
-test("fetches of a page on another port are refused and change nothing", async () => {
+test("fetches of a page on another port or site are refused and change nothing", async () => {
   const was = await state();
   const tries = /** @type {Array<[string, RequestInit]>} */ ([
     ["/v1/me", {}],
@@ -104,26 +104,31 @@ test("fetches of a page on another port are refused and change nothing", async (
     ["/session", { method: "DELETE" }],
     ["/v1/numbers/+12065550100", { method: "DELETE" }],
   ]);
-  for (const [path, init] of tries) {
-    const before = await refusedSoFar();
-    const read = await foreign.evaluate(
-      async ([url, init]) => {
-        const said = [];
-        for (const more of [
-          { mode: "no-cors" },
-          { mode: "cors" },
-          { mode: "cors", headers: { "Content-Type": "application/json", "X-Offhook-Key": "x" } },
-        ]) {
-          const answer = await fetch(url, { ...init, ...more, credentials: "include" }).catch(() => null);
-          said.push(answer === null || answer.type === "opaque" ? "" : await answer.text());
-        }
-        return said.join("");
-      },
-      /** @type {[string, any]} */ ([world.origin + path, init]),
-    );
-    assert.equal(read, "", `${path} was read`);
-    // One with CORS and one without, or the two questions that browsers ask before they send what is unusual.
-    assert.ok((await refusedSoFar()) >= before + 2, `${init.method ?? "GET"} ${path} reached the gateway and was refused`);
+  const { port } = /** @type {import("node:net").AddressInfo} */ (site.address());
+  // To a browser, another name is another site as well.
+  for (const host of ["localhost", "127.0.0.1"]) {
+    await foreign.goto(`http://${host}:${port}/`);
+    for (const [path, init] of tries) {
+      const before = await refusedSoFar();
+      const read = await foreign.evaluate(
+        async ([url, init]) => {
+          const said = [];
+          for (const more of [
+            { mode: "no-cors" },
+            { mode: "cors" },
+            { mode: "cors", headers: { "Content-Type": "application/json", "X-Offhook-Key": "x" } },
+          ]) {
+            const answer = await fetch(url, { ...init, ...more, credentials: "include" }).catch(() => null);
+            said.push(answer === null || answer.type === "opaque" ? "" : await answer.text());
+          }
+          return said.join("");
+        },
+        /** @type {[string, any]} */ ([world.origin + path, init]),
+      );
+      assert.equal(read, "", `${path} was read`);
+      // One with CORS and one without, or the two questions that browsers ask before they send what is unusual.
+      assert.ok((await refusedSoFar()) >= before + 2, `${init.method ?? "GET"} ${path} reached the gateway and was refused`);
+    }
   }
   assert.equal(await state(), was);
 });
