@@ -183,6 +183,11 @@ async function measureHour(one) {
   await world.close();
 }
 
-if (what === "live") await measureLive();
-else await measureHour(what === "hour-of-one");
-process.exit(0);
+// The gateway that was started ends with the process, which an error alone does not end.
+try {
+  await (what === "live" ? measureLive() : measureHour(what === "hour-of-one"));
+  process.exit(0);
+} catch (error) {
+  console.error(error);
+  process.exit(1);
+}
