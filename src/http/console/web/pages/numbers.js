@@ -52,6 +52,7 @@ class Numbers extends Part {
     /** @type {import("../live/api.js").Problem | null} */
     this.problem = null;
     this.activating = "";
+    /** @type {unknown} */
     this.activationWrong = "";
   }
 
@@ -314,7 +315,7 @@ class Numbers extends Part {
         class="meta">${strange(suspended.reason)} ${suspended.until ? html`${t("until")} ${when(suspended.until)}` : nothing}</span></div>`
           : nothing
       }
-      ${wrong && !this.verifying.has(number) ? html`<p class="meta wrap">${strange(refusal(wrong, "unverified"))}</p>` : nothing}
+      ${wrong && !this.verifying.has(number) ? html`<p class="meta wrap">${refusal(wrong, "unverified")}</p>` : nothing}
       ${
         state === "failed" && wrong?.code === "webhook_elsewhere" && webhook
           ? html`<p
