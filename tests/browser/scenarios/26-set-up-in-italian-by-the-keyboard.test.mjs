@@ -29,6 +29,12 @@ const go = async (/** @type {RegExp} */ name) => {
   await press("Enter");
 };
 const stands = (/** @type {string} */ path) => page.waitForURL(world.origin + path);
+/** What vanishes while it has the focus must not leave it nowhere. */
+const focusOn = (/** @type {string} */ selector, /** @type {RegExp} */ text) =>
+  until(
+    () => page.locator(`${selector}:focus`, { hasText: text }).count(),
+    () => `the focus is on ${selector} ${text}`,
+  );
 const get = async (/** @type {string} */ path) => (await world.platform("GET", path)).body;
 
 test("r15 r16 r62 a number is activated and a queue answers on it", async () => {
@@ -46,6 +52,15 @@ test("r15 r16 r62 a number is activated and a queue answers on it", async () => 
   await press("Enter");
   await page.getByText("+1 206 555 0100 è attivo").waitFor();
   await page.locator(".pill", { hasText: /^✓ Verificato solo per la messaggistica SMS$/ }).waitFor();
+  await focusOn("main", /^\s*Numeri/);
+  await go(/^Sospendi \+1 206 555 0100$/);
+  await page.locator("dialog[open] #suspend-reason").waitFor();
+  await type("Prova");
+  await press("Enter");
+  await focusOn("tr button", /^\+1 206 555 0100$/);
+  await go(/^Riprendi \+1 206 555 0100$/);
+  await page.locator(".pill", { hasText: "Sospeso" }).waitFor({ state: "detached" });
+  await focusOn("tr button", /^\+1 206 555 0100$/);
 
   await go(/^Code$/);
   await stands("/queues");
@@ -87,6 +102,10 @@ test("r43 r44 r45 r47 two messages are added in italian", async () => {
   await tabTo(page, /^Inglese \(0\)$/);
   await press("ArrowRight");
   await page.getByText("Qui gli agenti non vedono nulla in italiano").waitFor();
+  await go(/^Aggiungi una lingua$/);
+  await page.locator("dialog[open] #language-code").waitFor();
+  await go(/^Annulla$/);
+  await focusOn("button", /^Aggiungi una lingua$/);
   await go(/^Aggiungi messaggio SMS$/);
   const label = page.locator("dialog[open] #preset-label");
   for (const [name, text] of [
@@ -103,11 +122,15 @@ test("r43 r44 r45 r47 two messages are added in italian", async () => {
   await until(() => label.evaluate((input) => input.value === ""), "an empty form");
   await press("Escape");
   await page.getByRole("tab", { name: "Italiano (2)" }).waitFor();
-  const { items } = await get("/v1/presets?language=it");
-  assert.deepEqual(
-    items.map((/** @type {{ label: string }} */ { label }) => label),
-    ["Benvenuto", "Foto"],
-  );
+  const order = async () => (await get("/v1/presets?language=it")).items.map((/** @type {{ label: string }} */ { label }) => label).join();
+  assert.equal(await order(), "Benvenuto,Foto");
+  await go(/^↓\s*Sposta giù: Benvenuto$/);
+  await until(async () => (await order()) === "Foto,Benvenuto", "it is the second");
+  await focusOn("tr button", /^Benvenuto$/);
+  await page.keyboard.press("Tab");
+  await press("Enter");
+  await until(async () => (await order()) === "Benvenuto,Foto", "it is the first again");
+  await focusOn("tr button", /^Benvenuto$/);
 });
 
 test("r14 r38 r55 r57 texts are switched on and the closing message is set", async () => {

@@ -1,5 +1,5 @@
 // `/me`: one's own sessions, and how this browser shows the console.
-import { html, nothing } from "../vendor/lit.js";
+import { html, nothing, repeat } from "../vendor/lit.js";
 import { session } from "../app/session.js";
 import { asProblem, request } from "../live/api.js";
 import { check, select } from "../parts/controls.js";
@@ -117,9 +117,12 @@ class Me extends Part {
 
   /** @param {Own[]} list */
   list(list) {
-    return html`<ul class="stack tight">${list.map(
+    const first = [...list].sort((one, other) => Number(other.current ?? false) - Number(one.current ?? false));
+    return html`<ul class="stack tight">${repeat(
+      first,
+      ({ id }) => id,
       (own) => html`<li class="row"><span
-        class="wrap">${
+        class="fill wrap">${
           own.current ? badge("ok", "●", t("me.this_one")) : nothing
         } ${t("me.since")} ${when(own.began_at)}${own.used_at ? html` · ${t("me.used")} ${when(own.used_at)}` : nothing}${own.address ? html` · <code>${own.address}</code>` : nothing}${own.expires_at ? html` · ${t("until")} ${when(own.expires_at)}` : nothing}</span>
       <button type="button" class="b end" @click=${() => void this.end(own)}>${t("me.end")}</button></li>`,

@@ -183,9 +183,9 @@ class Presets extends Part {
             heads[3],
             admin
               ? html`<span class="row acts">
-          <button type="button" class="link" ?disabled=${at === 0 || this.busy} @click=${() => void this.move(presets, at, -1)}>↑<span
+          <button type="button" class="link" ?disabled=${at === 0} @click=${() => void this.move(presets, at, -1)}>↑<span
             class="hide">${t("preset.up")} ${visible(preset.label)}</span></button>
-          <button type="button" class="link" ?disabled=${at === presets.length - 1 || this.busy}
+          <button type="button" class="link" ?disabled=${at === presets.length - 1}
             @click=${() => void this.move(presets, at, 1)}>↓<span class="hide">${t("preset.down")} ${visible(preset.label)}</span></button>
           <button type="button" class="link badc" @click=${() => void this.delete(preset)}>${t("delete")}${name}</button></span>`
               : nothing,
@@ -198,6 +198,7 @@ class Presets extends Part {
 
   /** Gives all of a language their positions, since those without one come last. @param {Api.Preset[]} presets @param {number} at @param {number} step */
   async move(presets, at, step) {
+    if (this.busy) return;
     const order = [...presets];
     const [moved] = order.splice(at, 1);
     order.splice(at + step, 0, moved);

@@ -2,7 +2,7 @@
 // closes on Escape.
 import { html, nothing } from "../vendor/lit.js";
 import { t, visible } from "../words/words.js";
-import { Part, uid } from "./element.js";
+import { Part, refocus, uid, whereFocusIs } from "./element.js";
 
 /** Dialogs that are open, the topmost last. @type {Dialog[]} */
 const open = [];
@@ -34,6 +34,8 @@ export class Dialog extends Part {
     /** @type {() => unknown} */
     this.content = () => nothing;
     this.titleId = uid("dialog");
+    /** What opened it. */
+    this.from = whereFocusIs();
   }
 
   /** @override */
@@ -61,6 +63,8 @@ export class Dialog extends Part {
   disconnectedCallback() {
     super.disconnectedCallback();
     this.#leave();
+    // The browser gives the focus back where a dialog is closed, not where it is taken away.
+    if (document.activeElement === document.body) refocus(this.from);
   }
 
   async closed() {

@@ -10,6 +10,11 @@ export class Part extends LitElement {
   /** @type {Array<() => void>} */
   #ends = [];
 
+  constructor() {
+    super();
+    this.addController({ hostUpdated: keepFocus });
+  }
+
   /** @override */
   createRenderRoot() {
     return this;
@@ -109,6 +114,62 @@ export async function showActive(host) {
   // What stands in a dialog is rendered by the dialog.
   await /** @type {Part | null} */ (host.querySelector("off-dialog"))?.updateComplete;
   host.querySelector('.options [aria-selected="true"]')?.scrollIntoView({ block: "nearest" });
+}
+
+/** @typedef {{ element: HTMLElement, above: HTMLElement[], at: number }} Place what had the focus, what it stood in, and the place of its row */
+
+/** Where the focus is, or was when what had it vanished. @type {Place | null} */
+let place = null;
+document.addEventListener("focusin", () => (place = whereFocusIs()));
+// A click beside everything gives the focus up; whatever else takes it away, the page did.
+document.addEventListener("pointerdown", () => (place = null), true);
+document.addEventListener("click", () => (place = whereFocusIs()), true);
+
+/** @returns {Place | null} */
+export function whereFocusIs() {
+  const element = /** @type {HTMLElement | null} */ (document.activeElement);
+  if (!element || element === document.body) return null;
+  /** @type {HTMLElement[]} */
+  const above = [];
+  for (let up = element.parentElement; up; up = up.parentElement) above.push(up);
+  const row = element.closest("tbody > tr");
+  return { element, above, at: row ? [...(row.parentElement?.children ?? [])].indexOf(row) : -1 };
+}
+
+const CAN_HAVE_FOCUS = ":is(button, input, select, textarea):not(:disabled), a[href], summary, [tabindex]";
+
+/**
+ * Gives the focus back to where it was. Where that has gone, to its row or the one that came in its stead, to its form's
+ * Set, or to the page. @param {Place | null} was
+ */
+export function refocus(was) {
+  if (!was) return;
+  const { element, above, at } = was;
+  const there = above.filter(({ isConnected }) => isConnected);
+  const rows = there.find(({ localName }) => localName === "tbody")?.children ?? [];
+  const row = there.find(({ localName }) => localName === "tr") ?? rows[Math.min(at, rows.length - 1)];
+  const leads = row?.querySelector("[data-row]");
+  const form = there.find((one) => one.matches("[data-form]"));
+  // What stands beside a Set that has done its work would throw away what was written.
+  const beside = form ? [] : [...(element.parentElement?.children ?? [])];
+  const inDialog = there.find(({ localName }) => localName === "dialog")?.querySelector(CAN_HAVE_FOCUS);
+  const targets = element.isConnected
+    ? [element, leads, ...beside]
+    : [leads, form?.querySelector("[data-set]"), inDialog, document.querySelector("main")];
+  const target = /** @type {HTMLElement | undefined} */ (targets.find((one) => one?.matches(CAN_HAVE_FOCUS)));
+  target?.focus({ preventScroll: true });
+}
+
+let looks = false;
+/** What is taken away or disabled while it has the focus leaves it nowhere, so that the next key goes nowhere either. */
+function keepFocus() {
+  if (looks || !place || document.activeElement !== document.body) return;
+  looks = true;
+  // On its way from one control to the next the focus is nowhere as well.
+  setTimeout(() => {
+    looks = false;
+    if (document.activeElement === document.body) refocus(place);
+  });
 }
 
 let ids = 0;
