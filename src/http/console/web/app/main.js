@@ -287,7 +287,7 @@ class App extends Part {
       <b>Offhook</b>
       ${session.me?.demo ? badge("acc", "", t("demo")) : nothing}
       ${
-        this.health
+        this.health && !this.lost
           ? this.health.ready
             ? badge("ok", "●", t("ready"))
             : html`<span
@@ -310,6 +310,11 @@ class App extends Part {
     </nav>`;
   }
 
+  /** Whether events have not come in for so long that what is shown may be old. */
+  get lost() {
+    return !live.state.up && this.now - live.state.since > LOST_AFTER_MS;
+  }
+
   /** Why it takes nothing new. */
   get reasons() {
     return (this.health?.reasons ?? []).map((reason) => visible(word("not_ready", reason))).join("; ");
@@ -328,12 +333,11 @@ class App extends Part {
   }
 
   bars() {
-    const { up, since, retryAt } = live.state;
+    const { since, retryAt } = live.state;
     const route = routeOf(this.path);
-    const lost = !up && this.now - since > LOST_AFTER_MS;
     return html`<div id="bars">
       ${
-        lost
+        this.lost
           ? html`<div class="bar bad"
         role="alert"><span>${t("live.lost", { at: clock(since) })}<span aria-hidden="true">, ${t("live.again", {
           n: Math.max(0, Math.ceil(((retryAt ?? this.now) - this.now) / 1000)),
