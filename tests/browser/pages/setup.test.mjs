@@ -317,7 +317,7 @@ test(
   "r62 r63 a queue inherits, is on or off, and is greyed while all is off",
   world(
     async ({ page, gateway }) => {
-      await page.getByLabel("Inherit from Support (now On)").waitFor();
+      await page.getByLabel("Inherit from Support (now on)").waitFor();
       await page.getByLabel("Off", { exact: true }).check();
       await page.getByRole("button", { name: "Set", exact: true }).click();
       await until(() => gateway.docs.get("/v1/queues/billing").in_call_sms === false, "off");

@@ -42,6 +42,7 @@ test("r15 r16 r62 a number is activated and a queue answers on it", async () => 
   await go(/^Attiva un numero$/);
   await stands("/numbers");
   await page.getByRole("heading", { name: "Attiva il tuo primo numero" }).waitFor();
+  await page.getByText("Ancora nessun numero. Attiva qui sopra il primo.").waitFor();
   await tabTo(page, /^Numero di telefono statunitense/);
   await type("206 555 0199");
   await press("Enter");

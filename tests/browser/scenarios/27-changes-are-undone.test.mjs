@@ -152,6 +152,7 @@ test("r15 a number in use stays and another is deleted and comes back verified",
   await page.getByRole("button", { name: "Delete +1 206 555 0100" }).click();
   await dialog().getByText("Queues use this number. Take it out of them first:").waitFor();
   await dialog().getByRole("link", { name: "Support" }).waitFor();
+  assert.ok(await dialog().getByRole("button", { name: "Delete" }).isDisabled(), "what would be refused cannot be pressed");
   await page.keyboard.press("Escape");
   await dialog().waitFor({ state: "detached" });
   await page.getByRole("button", { name: "Delete +1 206 555 0101" }).click();

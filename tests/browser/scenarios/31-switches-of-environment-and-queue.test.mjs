@@ -54,7 +54,7 @@ test("r62 r63 a queue inherits the switch or has its own while the environment i
   await page.getByRole("link", { name: "Billing" }).click();
   const form = page.locator("section.card");
   const field = form.getByRole("group", { name: "In-call SMS per queue" });
-  assert.ok(await field.getByLabel("Inherit from Support (now On)").isChecked());
+  assert.ok(await field.getByLabel("Inherit from Support (now on)").isChecked());
   await field.getByLabel("Off", { exact: true }).check();
   assert.equal(await send("c-2", "Not set yet"), "taken");
   await press(form);
@@ -63,14 +63,14 @@ test("r62 r63 a queue inherits the switch or has its own while the environment i
   await field.getByLabel("On", { exact: true }).check();
   await press(form);
   await world.platform("PUT", "/v1/queues/support", { ...(await read(world, "/v1/queues/support")), in_call_sms: false });
-  await field.getByLabel("Inherit from Support (now Off)").waitFor();
+  await field.getByLabel("Inherit from Support (now off)").waitFor();
   assert.equal(await send("c-2", "Its own switch"), "taken");
-  await field.getByLabel("Inherit from Support (now Off)").check();
+  await field.getByLabel("Inherit from Support (now off)").check();
   await press(form);
   assert.equal((await read(world, "/v1/queues/billing")).in_call_sms, null);
   assert.equal(await send("c-2", "Inherited"), "queue_disabled");
   await world.platform("PUT", "/v1/queues/support", { ...(await read(world, "/v1/queues/support")), in_call_sms: true });
-  await field.getByLabel("Inherit from Support (now On)").waitFor();
+  await field.getByLabel("Inherit from Support (now on)").waitFor();
   assert.equal(await send("c-2", "Inherited again"), "taken");
 });
 

@@ -5,6 +5,7 @@ import { test } from "node:test";
 const web = new URL("../../../src/http/console/web/", import.meta.url);
 const { en } = await import(new URL("words/en.js", web).href);
 const { it } = await import(new URL("words/it.js", web).href);
+const words = await import(new URL("words/words.js", web).href);
 const { components } = JSON.parse(readFileSync(new URL("../../../docs/openapi.json", import.meta.url), "utf8"));
 
 /** Codes of the console's door, which no route of the API has. */
@@ -110,4 +111,15 @@ test("a refusal of a field is in the readers language before its English detail"
     [en["code.outbound_only"], ""],
     [it["code.outbound_only"], ""],
   ]);
+});
+
+test("amounts and times are written as the readers language writes them", () => {
+  const element = /** @type {any} */ ({ documentElement: {} });
+  const before = globalThis.document;
+  globalThis.document = element;
+  words.setLanguage("it");
+  assert.deepEqual([words.amount(0.025), words.duration(4_400), words.size(1_500_000)], ["0,025", "4,4 s", "1,5 MB"]);
+  words.setLanguage("en");
+  assert.deepEqual([words.amount(0.025), words.duration(4_400), words.size(1_500_000)], ["0.025", "4.4 s", "1.5 MB"]);
+  globalThis.document = before;
 });

@@ -10,7 +10,7 @@ import { shutDialog, toast } from "../parts/dialog.js";
 import { Part, say } from "../parts/element.js";
 import { remove, save, saveTrouble } from "../parts/set.js";
 import { problemBar, refusal, strange } from "../parts/small.js";
-import { amount, t, word } from "../words/words.js";
+import { amount, duration, t, word } from "../words/words.js";
 
 /** What a number begins with. */
 const LIMITS = { segments_per_second: 1, burst: 1, segments_per_day: null, day_zone: "America/Los_Angeles" };
@@ -183,7 +183,7 @@ export class NumberForm extends Part {
       })}
       <div class="cols">
         ${this.amount("number-rate", "limits.segments_per_second", t("number.rate"), { min: 0, step: "any", hint: t("number.rate_hint") })}
-        ${this.amount("number-burst", "limits.burst", t("number.burst"), { min: 1, step: "1" })}
+        ${this.amount("number-burst", "limits.burst", t("number.burst"), { min: 1, step: "1", hint: t("number.burst_hint") })}
         ${this.amount("number-day", "limits.segments_per_day", t("number.day"), { min: 1, step: "1", hint: t("number.day_hint") })}
         ${field({
           id: "number-zone",
@@ -225,6 +225,11 @@ export class NumberForm extends Part {
   }
 }
 customElements.define("off-number-form", NumberForm);
+
+/** Whether queues hold it, so that it cannot be deleted. @param {Api.Number} number */
+function isUsed({ queues }) {
+  return queues.inbound !== null || queues.outbound.length > 0;
+}
 
 /** `<off-number-act>`: what is asked before a number is suspended or deleted. Emits `saved`, and `shut-form`. */
 class NumberAct extends Part {
@@ -285,7 +290,7 @@ class NumberAct extends Part {
       ${suspends ? this.suspendFields() : this.deleteText(number)}${problemBar(this.problem)}
       <footer>
         <button type="button" class="b" ?autofocus=${!suspends} @click=${() => this.emit("shut-form")}>${t("cancel")}</button>
-        <button class="b d">${suspends ? t("suspend") : t("delete")}</button>
+        <button class="b d" ?disabled=${!suspends && isUsed(number)}>${suspends ? t("suspend") : t("delete")}</button>
       </footer>
     </form>`;
   }
@@ -311,8 +316,8 @@ class NumberAct extends Part {
   }
 
   /** @param {Api.Number} number */
-  deleteText({ queues }) {
-    const used = queues.inbound !== null || queues.outbound.length > 0;
+  deleteText(number) {
+    const used = isUsed(number);
     return html`<p>${used ? t("number.in_use") : t("number.delete_text")}</p>
       ${used ? html`<p>${this.queues}</p>` : nothing}`;
   }
@@ -330,15 +335,24 @@ export function wrongOf({ code, reason }) {
   return code || reason ? { code: code ?? "", detail: reason ?? "" } : null;
 }
 
-/** `1/s b1`. @param {Api.Limits} limits */
+/** What a number may send: a burst of one is none. @param {Api.Limits} limits */
 export function limitText({ segments_per_second: rate, burst, segments_per_day: day }) {
-  return `${rate === null ? t("number.no_limit") : `${rate}/s b${burst}`}${day === null ? "" : ` ${amount(day)}/d`}`;
+  return html`${rate === null ? t("number.no_limit") : `${amount(rate)}/s`}${
+    rate !== null && burst > 1 ? html` <div class="meta">${t("number.limit_burst", { n: amount(burst) })}</div>` : nothing
+  }${day === null ? nothing : html` <div class="meta">${t("number.limit_day", { amount: amount(day) })}</div>`}`;
+}
+
+/** What waits for its turn on a number. @param {Api.Lane} lane */
+export function laneText({ queued, oldest_ready_ms: oldest }) {
+  if (queued === 0) return "0";
+  return html`${t("segments", { n: queued })} <div class="meta">${t("number.lane_for", { time: duration(oldest ?? 0) })}</div>`;
 }
 
 /** The queues of a number, each a link. @param {Api.Number} number @param {Api.Queue[]} all */
 export function queuesOf({ queues }, all) {
   const name = (/** @type {string} */ id) => all.find((queue) => queue.id === id)?.name ?? id;
-  const link = (/** @type {string} */ id) => html`<a href="/queues/${encodeURIComponent(id)}">${strange(name(id))}</a> `;
+  const link = (/** @type {string} */ id, /** @type {number} */ at) =>
+    html`${at > 0 ? " · " : ""}<a href="/queues/${encodeURIComponent(id)}">${strange(name(id))}</a>`;
   if (!queues.inbound && queues.outbound.length === 0) return "–";
-  return html`${queues.inbound ? html`${t("number.in")} ${link(queues.inbound)}` : nothing}${queues.outbound.length > 0 ? html`<div>${t("number.out")} ${queues.outbound.map(link)}</div>` : nothing}`;
+  return html`${queues.inbound ? html`<div class="of">${t("number.in")} ${link(queues.inbound, 0)}</div>` : nothing}${queues.outbound.length > 0 ? html`<div class="of">${t("number.out")} ${queues.outbound.map(link)}</div>` : nothing}`;
 }

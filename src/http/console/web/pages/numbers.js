@@ -9,8 +9,8 @@ import { field } from "../parts/controls.js";
 import { ask, dialog, toast } from "../parts/dialog.js";
 import { Loaded, Part, say } from "../parts/element.js";
 import { badge, copyButton, empty, phoneNumber, problemBar, refusal, row, shown, strange, table, when } from "../parts/small.js";
-import { amount, duration, t } from "../words/words.js";
-import { limitText, queuesOf, wrongOf } from "./number-form.js";
+import { t } from "../words/words.js";
+import { laneText, limitText, queuesOf, wrongOf } from "./number-form.js";
 
 /** Numbers verified by one request, so that rows settle one after another. */
 const AT_ONCE = 20;
@@ -136,7 +136,11 @@ class Numbers extends Part {
     try {
       if (!data.numbers.some((other) => other.number === number)) {
         await request("PUT", path("numbers", number), {
-          body: { label: t("activation.label"), account: data.accounts[0]?.name ?? "main" },
+          // Two of one label could not be told apart, where the one before was not ours.
+          body: {
+            label: data.numbers.length === 0 ? t("activation.label") : showNumber(number),
+            account: data.accounts[0]?.name ?? "main",
+          },
           create: true,
         });
       }
@@ -181,13 +185,13 @@ class Numbers extends Part {
             @click=${() => (this.chosen = new Set(unverified))}>${t("numbers.select_unverified")}</button>
           <button type="button" class="b" ?disabled=${chosen.length === 0}
             @click=${() => void this.verifyChosen(chosen)}>${t("verify")} (${chosen.length})</button>
-          <button type="button" class="b p" @click=${() => (this.open = { does: "add" })}>${t("numbers.add")}</button></span>`
+          <button type="button" class="b ${data.activation ? "" : "p"}" @click=${() => (this.open = { does: "add" })}>${t("numbers.add")}</button></span>`
             : nothing
         }
       </div>
       ${
         data.numbers.length === 0
-          ? html`<div class="card">${empty(t("numbers.none"))}</div>`
+          ? html`<div class="card">${empty(t(data.activation ? "numbers.none_active" : "numbers.none"))}</div>`
           : visible.length === 0
             ? html`<div
         class="card">${empty(t("numbers.none_found"))}</div>`
@@ -256,12 +260,8 @@ class Numbers extends Part {
           [heads[3], mark(verification.sms)],
           [heads[4], mark(verification.mms)],
           [heads[5], queuesOf(number, data.queues)],
-          [heads[6], html`<span class="num">${limitText(number.limits)}</span>`],
-          [
-            heads[7],
-            html`<span
-              class="num">${number.lane.queued === 0 ? "0" : `${amount(number.lane.queued)}, ${duration(number.lane.oldest_ready_ms ?? 0)}`}</span>`,
-          ],
+          [heads[6], html`<div class="num">${limitText(number.limits)}</div>`],
+          [heads[7], html`<div class="num">${laneText(number.lane)}</div>`],
           [heads[8], this.canChange || session.can("operate") ? this.acts(number) : nothing],
         ];
         if (this.canChange)

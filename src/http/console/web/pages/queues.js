@@ -279,6 +279,7 @@ class QueuePage extends Part {
     const disabled = !session.can("admin");
     const parent = queues.find(({ id }) => id === form.value("parent"));
     const inherited = parent ? parent.effective.in_call_sms : on;
+    const state = t(inherited ? "on" : "off").toLowerCase();
     const own = form.value("in_call_sms");
     const nameOf = (/** @type {string} */ id) => queues.find((queue) => queue.id === id)?.name ?? id;
     const wrong = (/** @type {string} */ path) => refusal(form.wrong(path));
@@ -346,12 +347,7 @@ class QueuePage extends Part {
         disabled: disabled || !on,
         hint: on ? "" : t("queues.switch_off"),
         options: [
-          [
-            "",
-            parent
-              ? t("queue.inherit_from", { queue: parent.name, state: inherited ? t("on") : t("off") })
-              : t("queue.inherit", { state: inherited ? t("on") : t("off") }),
-          ],
+          ["", parent ? t("queue.inherit_from", { queue: parent.name, state }) : t("queue.inherit", { state })],
           ["true", t("on")],
           ["false", t("off")],
         ],

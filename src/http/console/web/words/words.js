@@ -128,17 +128,22 @@ export function dayAndTime(at) {
 /** @param {number} ms */
 export function duration(ms) {
   const seconds = Math.max(0, ms) / 1000;
-  if (seconds < 10) return `${seconds.toFixed(1)} s`;
+  if (seconds < 10) return `${tenths(seconds)} s`;
   if (seconds < 120) return `${Math.round(seconds)} s`;
   return seconds < 7200 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 3600)} h`;
 }
 
 /** @param {number} bytes */
 export function size(bytes) {
-  return bytes < 1_000_000 ? `${Math.ceil(bytes / 1000)} kB` : `${(bytes / 1_000_000).toFixed(1)} MB`;
+  return bytes < 1_000_000 ? `${Math.ceil(bytes / 1000)} kB` : `${tenths(bytes / 1_000_000)} MB`;
+}
+
+/** @param {number} amount */
+function tenths(amount) {
+  return format("tenths", () => new Intl.NumberFormat(current, { minimumFractionDigits: 1, maximumFractionDigits: 1 })).format(amount);
 }
 
 /** @param {number} amount */
 export function amount(amount) {
-  return format("amount", () => new Intl.NumberFormat(current)).format(amount);
+  return format("amount", () => new Intl.NumberFormat(current, { maximumFractionDigits: 6 })).format(amount);
 }
