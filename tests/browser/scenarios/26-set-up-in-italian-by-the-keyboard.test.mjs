@@ -126,11 +126,13 @@ test("r43 r44 r45 r47 two messages are added in italian", async () => {
   const order = async () => (await get("/v1/presets?language=it")).items.map((/** @type {{ label: string }} */ { label }) => label).join();
   assert.equal(await order(), "Benvenuto,Foto");
   await go(/^↓\s*Sposta giù: Benvenuto$/);
-  await until(async () => (await order()) === "Foto,Benvenuto", "it is the second");
+  await page.locator("#say", { hasText: "Benvenuto è ora il numero 2" }).waitFor({ state: "attached" });
+  assert.equal(await order(), "Foto,Benvenuto");
   await focusOn("tr button", /^Benvenuto$/);
   await page.keyboard.press("Tab");
   await press("Enter");
-  await until(async () => (await order()) === "Benvenuto,Foto", "it is the first again");
+  await page.locator("#say", { hasText: "Benvenuto è ora il numero 1" }).waitFor({ state: "attached" });
+  assert.equal(await order(), "Benvenuto,Foto");
   await focusOn("tr button", /^Benvenuto$/);
 });
 
@@ -170,5 +172,12 @@ test("r39 r55 r56 what was set up is what a caller gets", async () => {
     world.arrived(CALLER).map(({ text }) => text),
     ["Buongiorno, può scrivermi qui.", "Grazie della chiamata."],
   );
+  await go(/^Conversazioni$/);
+  await stands("/calls");
+  await page.locator("td a", { hasText: "+1 206 555 0142" }).waitFor();
+  await go(/^\+1 206 555 0142$/);
+  await page.getByText(/^Chiamata terminata alle \S+: gli SMS sono chiusi · ha riagganciato l'agente$/).waitFor();
+  await go(/^Perché\?$/);
+  await page.locator("dialog[open] li", { hasText: /\S+\s+accettato\s*$/ }).waitFor();
   chrome.calm();
 });

@@ -143,7 +143,7 @@ test("r24 the limit of a number is asked about before it is lost and then set", 
   await rate.press("Control+s");
   await dialog().waitFor({ state: "detached" });
   assert.equal((await get("/v1/numbers/+12065550101")).body.label, "Spare, theirs");
-  await page.locator("tr", { hasText: "Spare" }).getByText("0.5/s b50").waitFor();
+  await page.locator("tr", { hasText: "Spare" }).getByText("50 at once").waitFor();
   assert.equal((await get("/v1/numbers/+12065550101")).body.limits.segments_per_second, 0.5);
   assert.equal((await get("/v1/numbers/+12065550100")).body.limits.segments_per_second, 50, "each has its own");
 });

@@ -125,7 +125,7 @@ class PhoneView extends Part {
           (item) => html`<li class="m ${item.direction === "in" ? "i" : "o"}">${
             item.media
               ? html`<span
-            class="meta">▣ ${t("media.count", { n: item.media })}</span> `
+            class="meta">▣ ${t("media.count", { n: item.media })}</span>${item.text ? html`<br />` : nothing}`
               : nothing
           }${
             item.text

@@ -3,7 +3,7 @@
 import { html, nothing, repeat } from "../vendor/lit.js";
 import { LookAgain, asProblem, gatewayNow, path, raw } from "../live/api.js";
 import { showNumber } from "../live/e164.js";
-import { clock, duration, languageName, size, t, visible, word } from "../words/words.js";
+import { clock, duration, language, languageName, size, t, visible, word } from "../words/words.js";
 import { dialog } from "./dialog.js";
 import { Part } from "./element.js";
 import { badge, copyButton, phoneNumber, sentence, strange, when, whyNoText } from "./small.js";
@@ -123,7 +123,7 @@ export function explained(explanation) {
   return html`<dl class="stack tight stat">
       <div><dt>${t("explain.state")}</dt><dd>${word("state", explanation.state)}</dd></div>
       ${explanation.waiting_for ? html`<div><dt>${t("explain.waits")}</dt><dd>${waitWords(explanation)}${explanation.suspended_because ? html`: ${strange(explanation.suspended_because)}` : nothing}</dd></div>` : nothing}
-      ${explanation.reason ? html`<div><dt>${t("explain.reason")}</dt><dd class="wrap">${strange(explanation.reason)}</dd></div>` : nothing}
+      ${explanation.reason ? html`<div><dt>${t("explain.reason")}</dt><dd class="wrap" lang="en">${strange(explanation.reason)}</dd></div>` : nothing}
       ${
         explanation.lane
           ? html`<div><dt>${t("explain.lane")}</dt><dd>${phoneNumber(explanation.lane)}${
@@ -140,17 +140,23 @@ export function explained(explanation) {
       class="wrap"><span class="num">${clock(attempt.at)}</span> ${word(
         "outcome",
         attempt.outcome,
-      )}${attempt.status ? html` · ${attempt.status}` : nothing} <span
-      class="meta">${strange(attempt.detail)}</span></li>`,
+      )}${attempt.status ? html` · ${attempt.status}` : nothing} ${detail(attempt.detail)}</li>`,
           )}</ol>`
         : nothing
     }
     <h3>${t("explain.timeline")}</h3>
     <ol class="stack tight">${timeline.map(
       (item) => html`<li class="wrap"><span
-      class="num">${item.at ? clock(item.at) : "–"}</span> ${word("timeline", item.event)} <span
-      class="meta">${strange(item.detail)}</span></li>`,
+      class="num">${item.at ? clock(item.at) : "–"}</span> ${word("timeline", item.event)} ${detail(item.detail, item.event)}</li>`,
     )}</ol>`;
+}
+
+/** What the gateway's English adds to its word; who reads another language is spared what says no more than that. */
+const SAID_BY_WORD = ["received", "accepted", "attempt", "sent", "delivered", "unconfirmed", "due", "expires"];
+
+/** @param {string} text @param {string} [event] */
+function detail(text, event = "") {
+  return language() !== "en" && SAID_BY_WORD.includes(event) ? nothing : html`<span class="meta" lang="en">${strange(text)}</span>`;
 }
 
 /** Where a call is. @param {Api.Call} call */
@@ -183,10 +189,10 @@ export function callFacts(call) {
     [t("call.agent"), call.agent ?? "–"],
     [t("language"), languageName(call.language) || "–"],
     [t("call.type"), call.call_type ?? "–"],
-    [t("call.texts"), call.sms.refusal ? whyNoText(call.sms) : t("sms.ready")],
+    [t("call.texts"), call.sms.refusal ? whyNoText(call.sms) : t(call.sms.session === "open" ? "sms.open" : "sms.ready")],
     [t("calls.began"), when(call.started_at)],
     ...(call.ended_at
-      ? [/** @type {[string, unknown]} */ ([t("calls.ended"), html`${when(call.ended_at)} ${strange(call.end_reason ?? "")}`])]
+      ? [/** @type {[string, unknown]} */ ([t("calls.ended"), html`${when(call.ended_at)} ${strange(word("ended", call.end_reason))}`])]
       : [/** @type {[string, unknown]} */ ([t("call.lease"), when(call.lease_until)])]),
   ];
 }

@@ -117,7 +117,7 @@ export class Composer extends Part {
     // `refusal` is what the next text would get; these two leave presets.
     if (!call.sms.can_send && !presetsOnly)
       return html`<div class="bar warn closed" role="status"><span
-        aria-hidden="true">!</span> ${whyNoText(call.sms) || t("composer.closed")}</div>`;
+        aria-hidden="true">!</span> <span class="fill">${whyNoText(call.sms) || t("composer.closed")}</span></div>`;
     const chips = this.ofLanguage.slice(0, CHIPS);
     return html`
       ${
@@ -168,7 +168,9 @@ export class Composer extends Part {
     return html`<div class="bar closed" role="status">${t("composer.ended")}</div>
       ${
         text || problem
-          ? html`<div class="bar bad closed"><span class="wrap" dir="auto">${t("composer.returned")} ${problem ? sentence(problem) : nothing} ${strange(text)}</span>${
+          ? html`<div class="bar bad closed"><div class="fill stack tight"><p>${t("composer.returned")} ${problem ? sentence(problem) : nothing}</p>${
+              text ? html`<p class="wrap" dir="auto">${strange(text)}</p>` : nothing
+            }</div>${
               text
                 ? html`<span class="end"><button type="button" class="link" @click=${() => copy(text)}>${t("copy")}</button></span>`
                 : nothing

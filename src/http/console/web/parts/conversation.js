@@ -158,7 +158,7 @@ export class ConversationView extends Part {
               ? html`<li
             class="line">${
               state.call.ended_at ? t("call.ended_at", { at: clock(state.call.ended_at) }) : t("call.ended")
-            }${state.call.end_reason ? html` · <bdi>${strange(state.call.end_reason)}</bdi>` : nothing}</li>`
+            }${state.call.end_reason ? html` · <bdi>${strange(word("ended", state.call.end_reason))}</bdi>` : nothing}</li>`
               : nothing
           }
         </ol></div>

@@ -112,7 +112,7 @@ export const en = {
   // Opt-outs.
   "opt_outs.text": "Whoever writes STOP gets no more texts until they write START. Carriers keep lists of their own as well.", "opt_outs.add": "Add an opt-out", "opt_outs.added": "{number} gets no more texts",
   "opt_outs.removed": "{number} may be texted again", "opt_outs.remove": "Remove", "opt_outs.remove_title": "Text {number} again?", "opt_outs.remove_text": "You take responsibility that this person agreed. It is recorded with your name, and cannot be undone here.",
-  "opt_outs.digits": "Type the last four digits of {number}", "opt_outs.scope": "Applies to", "opt_outs.everywhere": "all numbers", "opt_outs.since": "Since", "opt_outs.by": "By", "opt_outs.none": "Nobody has opted out", "opt_outs.none_found": "This number has not opted out",
+  "opt_outs.digits": "Type the last four digits of {number}", "opt_outs.scope": "Applies to", "opt_outs.everywhere": "all numbers", "opt_outs.since": "Since", "opt_outs.by": "How", "opt_outs.none": "Nobody has opted out", "opt_outs.none_found": "This number has not opted out",
   // Me.
   "me.look": "This browser", "me.theme": "Theme", "me.theme_system": "As the system", "me.theme_light": "Light", "me.theme_dark": "Dark", "me.density": "Density", "me.density_normal": "Normal", "me.density_compact": "Compact",
   "me.keys": "Single keys act", "me.keys_hint": "Like g, j, k and /. Switch them off if you speak to your computer.", "me.allowed": "What you may do", "me.texts": "You may see texts and photos.",
@@ -136,6 +136,7 @@ export const en = {
   "by.keyword": "by text", "by.carrier": "by the carrier", "by.administrator": "by an administrator",
   "timeline.received": "received", "timeline.accepted": "accepted", "timeline.attempt": "attempt", "timeline.sent": "sent", "timeline.delivered": "delivered", "timeline.undelivered": "not delivered", "timeline.failed": "failed",
   "timeline.cancelled": "cancelled", "timeline.expired": "expired", "timeline.unconfirmed": "unconfirmed", "timeline.due": "due", "timeline.expires": "expires",
+  "ended.agent_hangup": "the agent hung up", "ended.caller_hangup": "the caller hung up", "ended.lease_expired": "no news of the call came",
   "outcome.open": "under way", "outcome.sent": "sent", "outcome.refused": "refused", "outcome.later": "to be tried again", "outcome.never_written": "never written", "outcome.unknown": "unknown", "outcome.account_refused": "credentials refused",
   // Refusals: what happened and what to do.
   "code.too_large": "A file may have 5 MB at most.",

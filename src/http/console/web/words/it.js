@@ -137,6 +137,7 @@ export const it = {
   "by.keyword": "con un SMS", "by.carrier": "dall'operatore", "by.administrator": "da un amministratore",
   "timeline.received": "ricevuto", "timeline.accepted": "accettato", "timeline.attempt": "tentativo", "timeline.sent": "inviato", "timeline.delivered": "consegnato", "timeline.undelivered": "non consegnato", "timeline.failed": "non riuscito",
   "timeline.cancelled": "annullato", "timeline.expired": "scaduto", "timeline.unconfirmed": "non confermato", "timeline.due": "previsto", "timeline.expires": "scade",
+  "ended.agent_hangup": "ha riagganciato l'agente", "ended.caller_hangup": "ha riagganciato il chiamante", "ended.lease_expired": "nessuna notizia della chiamata",
   "outcome.open": "in corso", "outcome.sent": "inviato", "outcome.refused": "rifiutato", "outcome.later": "da ritentare", "outcome.never_written": "mai scritto", "outcome.unknown": "ignoto", "outcome.account_refused": "credenziali rifiutate",
   // Rifiuti: che cosa è successo e che cosa fare.
   "code.too_large": "Un file può avere al massimo 5 MB.",

@@ -69,7 +69,7 @@ export function visible(text) {
 /**
  * The word for a value of the gateway's, like `state.queued`; one that this console does not know is shown as it is,
  * with what would be hidden in it.
- * @param {"state" | "kind" | "code" | "problem" | "reason" | "waits" | "number" | "lang" | "medium" | "by" | "account" | "timeline" | "outcome" | "not_ready" | "unverified"} group
+ * @param {"state" | "kind" | "code" | "problem" | "reason" | "waits" | "number" | "lang" | "medium" | "by" | "account" | "timeline" | "outcome" | "not_ready" | "unverified" | "ended"} group
  * @param {string | null | undefined} value
  */
 export function word(group, value) {
