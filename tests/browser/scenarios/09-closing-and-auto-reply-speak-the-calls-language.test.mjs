@@ -69,7 +69,7 @@ test("r58 r59 r60 r61 a text after the call is answered in the language of the c
   await reply.getByText("Goes to whoever writes after the call, so that nobody waits for an answer.").waitFor();
   await write(reply, TEXTS.auto_reply, "Send an auto-reply");
   await reply.getByText("further ones at most every 15 minutes and 3 times a day").waitFor();
-  await reply.getByLabel("Quiet minutes between two").fill("0");
+  await reply.getByLabel("Quiet minutes between two replies").fill("0");
   await world.text("+12065550153", "Is anybody there?");
   assert.equal((await read(world, "/v1/settings")).auto_reply.enabled, false, "nothing is set before Set");
   await press(reply);

@@ -90,7 +90,7 @@ test("r15 r16 r62 a number is activated and a queue answers on it", async () => 
   await press("Enter");
   await page.locator(".chip", { hasText: "+1 206 555 0100" }).waitFor();
   await press("Control+s");
-  await page.getByText("Salvato").first().waitFor();
+  await page.getByText("Salvato: Assistenza").waitFor();
   await page.getByText("Gli SMS durante la chiamata sono disattivati per tutto l'ambiente").first().waitFor();
   const queue = await get("/v1/queues/assistenza");
   assert.deepEqual([queue.name, queue.language, queue.inbound_numbers], ["Assistenza", "it", ["+12065550100"]]);
@@ -137,8 +137,8 @@ test("r43 r44 r45 r47 two messages are added in italian", async () => {
 });
 
 test("r14 r38 r55 r57 texts are switched on and the closing message is set", async () => {
-  await go(/^SMS durante la chiamata$/);
-  await stands("/settings/in-call-sms");
+  await go(/^nessun testo$/);
+  await stands("/settings/in-call-sms?language=it");
   await page.locator("#closing-on").waitFor();
   await tabTo(page, /^SMS durante la chiamata Non attivo$/);
   await press("Space");
@@ -147,8 +147,6 @@ test("r14 r38 r55 r57 texts are switched on and the closing message is set", asy
   await until(async () => (await get("/v1/settings")).in_call_sms, "texts are on");
   await tabTo(page, /^Invia un messaggio di chiusura$/);
   assert.ok(await page.locator("#closing-on").isChecked(), "it is sent by default, as soon as it has a text");
-  await tabTo(page, /^Lingua$/);
-  await type("Ital");
   await tabTo(page, /^Testo in italiano$/);
   await type("Grazie della chiamata.");
   assert.deepEqual((await get("/v1/settings")).closing.texts, {}, "nothing acts before Set");

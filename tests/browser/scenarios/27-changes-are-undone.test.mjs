@@ -44,7 +44,7 @@ test("r38 r57 a closing message is set and undone", async () => {
   const text = card.getByLabel("Text in English");
   await text.fill("Set by mistake");
   await card.getByRole("button", { name: "Set", exact: true }).click();
-  await page.getByText("Saved", { exact: true }).waitFor();
+  await page.getByText("Saved: Closing message", { exact: true }).waitFor();
   assert.equal((await get("/v1/settings")).body.closing.texts.en, "Set by mistake");
   await undo();
   await page.getByText("Undone", { exact: true }).waitFor();
@@ -58,7 +58,7 @@ test("r62 r63 the switch of a queue is set and undone", async () => {
   const choice = page.getByRole("group", { name: "In-call SMS per queue" });
   await choice.getByLabel("Off", { exact: true }).check();
   await page.getByRole("button", { name: "Set", exact: true }).click();
-  await page.getByText("Saved", { exact: true }).waitFor();
+  await page.getByText("Saved: Support", { exact: true }).waitFor();
   const call = { caller: "+12065550142", queue: "support", agent: "a-1" };
   const started = await world.platform("PUT", "/v1/calls/c-1", call);
   assert.equal(started.body.sms.refusal, "queue_disabled");

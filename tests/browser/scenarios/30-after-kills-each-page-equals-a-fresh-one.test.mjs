@@ -140,7 +140,7 @@ test("r3 r12 after kills each page equals one that was just loaded", async () =>
       async () => {
         // New calls wait behind a button, which is gone once the list was loaded again for another reason.
         for (const page of [tab, fresh]) {
-          const news = page.getByRole("button", { name: /^\d+ new calls?$/ });
+          const news = page.getByRole("button", { name: /^Show \d+ new calls?$/ });
           if (await news.isVisible()) await news.click({ timeout: 1000 }).catch(() => null);
         }
         [open, loaded] = await Promise.all([shown(tab), shown(fresh)]);

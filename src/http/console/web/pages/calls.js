@@ -122,8 +122,11 @@ class Calls extends Part {
     if (row) {
       list.items[at] = isCall ? data : { ...row, last_event_at: event.at };
       this.requestUpdate();
-    } else if (type === "call.started" && leaves(this.filters, data) && this.news.size <= NEWS_MAX)
-      this.news = new Set(this.news).add(data.id);
+    } else if (type === "call.started" && leaves(this.filters, data)) {
+      // Where nothing is shown, nothing can move.
+      if (list.items.length === 0) void this.list.again();
+      else if (this.news.size <= NEWS_MAX) this.news = new Set(this.news).add(data.id);
+    }
   }
 
   /** @param {string} [id] */
@@ -199,8 +202,8 @@ class Calls extends Part {
       <div class="stack">${this.filterRow()}
         ${
           this.news.size > 0
-            ? html`<button type="button" class="b p"
-          @click=${() => void this.list.again()}>${t("calls.new", { n: this.news.size > NEWS_MAX ? `${NEWS_MAX}+` : this.news.size })}</button>`
+            ? html`<div class="row"><button type="button" class="b p"
+          @click=${() => void this.list.again()}>${t("calls.new", { n: this.news.size > NEWS_MAX ? `${NEWS_MAX}+` : this.news.size })}</button></div>`
             : nothing
         }
         ${shown(this.list, (list) => this.rows(list))}</div>`;

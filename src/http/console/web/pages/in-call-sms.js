@@ -1,6 +1,6 @@
 // `/settings/in-call-sms`: six cards, each with its own Set (R14, R33-R38, R41, R42, R49, R54-R61).
 import { html, nothing } from "../vendor/lit.js";
-import { guard } from "../app/routes.js";
+import { guard, query } from "../app/routes.js";
 import { session } from "../app/session.js";
 import { all } from "../live/api.js";
 import { isPlusOne } from "../live/e164.js";
@@ -26,8 +26,9 @@ class InCallSms extends Part {
       const [languages, numbers] = await Promise.all([all("/v1/languages"), all("/v1/numbers")]);
       return { languages, numbers };
     });
-    this.closingIn = "";
-    this.replyIn = "";
+    // A link from where a language lacks a text leads to it.
+    this.closingIn = query("language");
+    this.replyIn = query("language");
     /** The call types as they were typed. */
     this.typesText = "";
   }
@@ -70,7 +71,7 @@ class InCallSms extends Part {
     return !session.can("admin");
   }
 
-  /** @param {Parameters<typeof setCard>[1]["title"]} title @param {string[]} paths @param {unknown} content */
+  /** @param {string} title @param {string[]} paths @param {unknown} content */
   card(title, paths, content) {
     return setCard(this.form, { title, paths, content, canSet: session.can("admin") });
   }
@@ -170,11 +171,13 @@ class InCallSms extends Part {
   texts(of) {
     const { form } = this;
     const closing = of === "closing";
-    const language = (closing ? this.closingIn : this.replyIn) || form.value("default_language");
+    const known = this.languages(of);
+    const chosen = closing ? this.closingIn : this.replyIn;
+    const language = known.includes(chosen) ? chosen : form.value("default_language");
     const path = `${of}.texts.${language}`;
     const text = form.value(path) ?? "";
-    const missing = this.languages(of).filter((code) => !form.value(`${of}.texts.${code}`));
-    const options = this.languages(of).map(
+    const missing = known.filter((code) => !form.value(`${of}.texts.${code}`));
+    const options = known.map(
       (code) =>
         /** @type {[string, string]} */ ([
           code,

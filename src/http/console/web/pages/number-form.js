@@ -78,7 +78,7 @@ export class NumberForm extends Part {
   async set() {
     const { form } = this;
     form.set("label", form.value("label").trim());
-    if (!(await save(form, undefined, () => this.emit("saved")))) return;
+    if (!(await save(form, showNumber(this.number?.number), undefined, () => this.emit("saved")))) return;
     this.emit("saved");
     if (!form.isDirty()) this.emit("shut-form");
   }

@@ -84,7 +84,7 @@ class OptOuts extends Part {
         : nothing
     }</div>
       <div class="stack"><p>${t("opt_outs.text")}</p>
-        <div class="cols"><div data-filter>${field({
+        <div class="row foot"><div data-filter>${field({
           id: "opt-out-search",
           label: t("number"),
           value: this.search,

@@ -169,14 +169,14 @@ class Presets extends Part {
           [
             heads[0],
             admin
-              ? html`<button type="button" data-row class="link" dir="auto" @click=${() => this.edit(preset)}>${strange(preset.label)}</button>`
+              ? html`<button type="button" data-row class="link label" dir="auto" @click=${() => this.edit(preset)}>${strange(preset.label)}</button>`
               : html`<bdi data-row tabindex="-1">${strange(preset.label)}</bdi>`,
           ],
           [heads[1], html`<span dir="auto">${strange(preset.text)}</span>`],
           [
             heads[2],
             preset.segments > 1
-              ? badge("warn", "!", t("segments", { n: preset.segments }))
+              ? html`<span class="keep">${badge("warn", "!", t("segments", { n: preset.segments }))}</span>`
               : html`<span class="num">${t("segments", { n: preset.segments })}</span>`,
           ],
           [
@@ -275,7 +275,7 @@ class Presets extends Part {
     if (!edits) return;
     const { form } = edits;
     form.set("label", form.value("label").trim());
-    const saved = await save(form, undefined, () => this.list.again());
+    const saved = await save(form, form.value("label"), undefined, () => this.list.again());
     if (saved && !form.isDirty() && this.edits === edits) this.shutForm();
     await this.list.again();
   }
@@ -357,23 +357,23 @@ class Presets extends Part {
     );
     if (lacking.length === 0) return nothing;
     const heads = [t("language"), t("page.presets"), t("settings.closing"), t("settings.auto_reply")];
-    const mark = (/** @type {boolean} */ has) =>
+    const mark = (/** @type {boolean} */ has, /** @type {string} */ page, /** @type {string} */ code) =>
       has
         ? html`<span class="okc">✓<span class="hide"> ${t("yes")}</span></span>`
-        : html`<span class="warnc">– ${t("settings.no_text")}</span>`;
+        : html`<a class="warnc" href="${page}?language=${encodeURIComponent(code)}">${t("settings.no_text")}</a>`;
+    const settings = "/settings/in-call-sms";
     return html`<h2>${t("presets.lacking")}</h2>${table(
       t("presets.lacking"),
       heads,
       lacking.map(({ code, presets, closing, auto_reply: reply }) =>
         row([
           [heads[0], languageName(code)],
-          [heads[1], mark(presets > 0)],
-          [heads[2], mark(closing)],
-          [heads[3], mark(reply)],
+          [heads[1], mark(presets > 0, "/presets", code)],
+          [heads[2], mark(closing, settings, code)],
+          [heads[3], mark(reply, settings, code)],
         ]),
       ),
-    )}
-      <p class="meta"><a href="/settings/in-call-sms">${t("page.in_call_sms")}</a></p>`;
+    )}`;
   }
 }
 customElements.define("off-presets", Presets);

@@ -270,7 +270,7 @@ class QueuePage extends Part {
         paths: PATHS,
         canSet: session.can("admin"),
         content: this.fields(form, around),
-        set: () => void save(form, PATHS).then(() => this.around.again()),
+        set: () => void save(form, form.value("name"), PATHS).then(() => this.around.again()),
       })}`;
   }
 

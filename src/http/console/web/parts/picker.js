@@ -96,7 +96,7 @@ export class Picker extends Part {
       if (!this.contains(/** @type {Node | null} */ (event.relatedTarget))) this.isOpen = false;
     }}>
       <label for=${id}>${this.label}</label>
-      <div class="row">${this.chosen.map(
+      <div class="row" ?hidden=${this.chosen.length === 0}>${this.chosen.map(
         (value) =>
           html`<span class="chip">${text(value)} <button type="button" ?disabled=${this.disabled}
             aria-label=${t("remove", { what: text(value) })} @click=${() => this.remove_(value)}>×</button></span>`,

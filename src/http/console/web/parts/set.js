@@ -10,7 +10,7 @@ import { problemBar, sentence, strange, when } from "./small.js";
 
 /**
  * @param {Form} form
- * @param {{ title: unknown, paths: string[], content: unknown, canSet: boolean, under?: unknown, set?: () => void }} options
+ * @param {{ title: string, paths: string[], content: unknown, canSet: boolean, under?: unknown, set?: () => void }} options
  */
 export function setCard(form, { title, paths, content, canSet, under = nothing, set }) {
   const dirty = form.isDirty(paths);
@@ -22,7 +22,7 @@ export function setCard(form, { title, paths, content, canSet, under = nothing, 
     <footer>${under}
       ${dirty ? html`<button type="button" class="b" ?disabled=${mine} @click=${() => form.reset(paths)}>${t("discard")}</button>` : nothing}
       <button type="button" class="b p" data-set ?disabled=${!dirty || !canSet || mine || concerns.length > 0}
-        @click=${set ?? (() => void save(form, paths))}>${t("set")}</button>
+        @click=${set ?? (() => void save(form, title, paths))}>${t("set")}</button>
     </footer>
   </section>`;
 }
@@ -129,9 +129,9 @@ async function askWho(form) {
 
 /**
  * Sends what was changed under these paths, and says what became of it.
- * @param {Form} form @param {string[]} [paths] @param {() => unknown} [after] it was undone
+ * @param {Form} form @param {string} what it is called: several may be undone at once @param {string[]} [paths] @param {() => unknown} [after] it was undone
  */
-export async function save(form, paths, after = () => form.load()) {
+export async function save(form, what, paths, after = () => form.load()) {
   const done = await form.save(paths);
   if (!done) {
     if (form.conflicts.length > 0) void askWho(form);
@@ -139,7 +139,7 @@ export async function save(form, paths, after = () => form.load()) {
     if (problem) say(sentence(problem));
     return false;
   }
-  toast(done.merged ? t("saved.merged") : t("saved"), {
+  toast(done.merged ? t("saved.merged") : t("saved", { what }), {
     label: t("undo"),
     act: () => void undo(form.path, done.before, done.etag, after),
   });

@@ -2,12 +2,12 @@
 /** @type {Record<keyof typeof import("./en.js").en, string>} */
 export const it = {
   // Ovunque.
-  "acts": "Azioni", "all": "Tutti", "cancel": "Annulla", "close": "Chiudi", "copied": "Copiato: {text}", "copy": "Copia", "copy_failed": "Il browser non ha copiato. Selezionalo: {text}",
+  "acts": "Azioni", "all": "Qualsiasi", "cancel": "Annulla", "close": "Chiudi", "copied": "Copiato: {text}", "copy": "Copia", "copy_failed": "Il browser non ha copiato. Selezionalo: {text}",
   "delete": "Elimina", "delete.title": "Eliminare {what}?", "deleted": "{what}: eliminato", "demo": "Demo", "discard": "Scarta le modifiche", "edit": "Modifica", "filter": "Filtra",
   "language": "Lingua", "loading": "Caricamento", "menu": "Menu principale", "menu.set_up": "Configurazione", "more": "Mostra altri", "no": "no", "not_found.go": "Queste sono le pagine che ci sono:", "not_found": "Questa pagina non esiste",
   "not_ready": "Non pronto", "off": "Non attivo", "on": "Attivo", "preview": "Anteprima", "read_only": "Puoi vedere queste impostazioni. Per modificarle serve il permesso admin.", "ready": "Pronto",
   "reason": "Motivo", "refresh": "Aggiorna", "reload": "Ricarica", "remove": "Togli {what}", "resume": "Riprendi", "retry_in": "Riprova fra {n} secondo. | Riprova fra {n} secondi.",
-  "save": "Salva", "saved": "Salvato", "saved.merged": "Salvato, insieme a ciò che qualcun altro ha modificato nel frattempo", "segments": "{n} segmento | {n} segmenti", "select": "Seleziona {what}",
+  "save": "Salva", "saved": "Salvato: {what}", "saved.merged": "Salvato, insieme a ciò che qualcun altro ha modificato nel frattempo", "segments": "{n} segmento | {n} segmenti", "select": "Seleziona {what}",
   "send": "Invia", "set": "Imposta", "skip": "Vai al contenuto", "suspend": "Sospendi", "try_again": "Riprova", "undo": "Annulla", "undo.failed": "Non annullato:", "undone": "Annullato",
   "unsaved": "(non ancora salvato)", "until": "fino a", "updated": "Offhook è stato aggiornato. Ricarica per usare la nuova versione.", "why": "Perché?", "yes": "sì",
   "changed_by": "{who} ha modificato questi dati nel frattempo. {button} conserva i tuoi campi e i suoi, e chiede dove differiscono.",
@@ -33,7 +33,7 @@ export const it = {
   "call.lease": "Valida fino a", "call.no_caller": "Chiamante sconosciuto", "call.no_number_yet": "scelto con il primo SMS", "call.not_found": "Questa chiamata non esiste.",
   "call.our_number": "Nostro numero", "call.state": "Stato", "call.texts": "SMS", "call.type": "Tipo di chiamata", "call.usage": "Utilizzo", "call.waiting": "In attesa",
   "calls.active": "Attiva", "calls.began": "Inizio", "calls.day": "Giorno", "calls.ended": "Terminata", "calls.kept": "Le chiamate si conservano per il tempo indicato nelle impostazioni.", "calls.kept_for": "Le chiamate si conservano per {n} giorno. | Le chiamate si conservano per {n} giorni.", "calls.last_event": "Ultimo evento",
-  "calls.new": "{n} nuova chiamata | {n} nuove chiamate", "calls.none": "Ancora nessuna chiamata", "calls.none_found": "Nessuna chiamata corrisponde ai filtri", "calls.none_how": "La piattaforma ne avvia una con PUT /v1/calls/{id}:",
+  "calls.new": "Mostra {n} nuova chiamata | Mostra {n} nuove chiamate", "calls.none": "Ancora nessuna chiamata", "calls.none_found": "Nessuna chiamata corrisponde ai filtri", "calls.none_how": "La piattaforma ne avvia una con PUT /v1/calls/{id}:",
   "calls.sent_received": "{sent} inviati, {received} ricevuti", "calls.texts": "SMS", "calls.whole_number": "Il numero intero con il prefisso internazionale, come +1 206 555 0142",
   "usage.preset": "Preimpostati inviati", "usage.custom": "Personalizzati inviati", "usage.smart": "Azioni intelligenti inviate", "usage.system": "Inviati dal gateway", "usage.received": "Ricevuti",
   "usage.media": "Foto e video ricevuti", "usage.segments": "Segmenti inviati",
@@ -90,7 +90,7 @@ export const it = {
   "unverified.webhook_elsewhere": "Il suo webhook presso l'operatore punta altrove. Correggilo lì, poi verificalo di nuovo.", "unverified.not_found": "Non è più uno dei nostri numeri.",
   "unverified.cannot_check": "L'operatore non dice se è nostro. Il suo stato non cambia.", "unverified.no_answer": "L'operatore non ha risposto. Il suo stato non cambia: verificalo di nuovo.",
   "note.clock": "L'ora del gateway e l'orologio della macchina differiscono: controlla l'orologio.", "note.endpoint": "L'endpoint {name} della piattaforma non accetta eventi, che restano in attesa: controlla che sia attivo e che l'indirizzo sia giusto.",
-  "queues.none_how": "Una coda ha numeri, una lingua e un interruttore propri. Il suo id è quello che la piattaforma indica quando comincia una chiamata.", "presets.none_how": "Gli agenti li inviano con un clic. Aggiungi il primo, o copia quelli di un'altra lingua.", "opt_outs.none_how": "Chi scrive STOP compare qui da solo.", "numbers.suspended": "{n} numero è sospeso: i suoi SMS aspettano. | {n} numeri sono sospesi: i loro SMS aspettano.",
+  "queues.none_how": "Una coda ha numeri, una lingua e un interruttore propri. Il suo id è quello che la piattaforma indica quando comincia una chiamata.", "presets.none_how": "Gli agenti li inviano con un clic. Aggiungi il primo.", "opt_outs.none_how": "Chi scrive STOP compare qui da solo.", "numbers.suspended": "{n} numero è sospeso: i suoi SMS aspettano. | {n} numeri sono sospesi: i loro SMS aspettano.",
   // SMS durante la chiamata.
   "settings.switch_text": "Agenti e chiamanti si scambiano testi, foto e video durante le chiamate.", "settings.numbers_link": "Gestione numeri di telefono",
   "settings.non_us": "Numeri non statunitensi", "settings.non_us_text": "L'invio a numeri esteri dipende dalle impostazioni di ciascun operatore, che nessuno può conoscere in anticipo. Puoi attivarlo o disattivarlo.",
@@ -100,12 +100,12 @@ export const it = {
   "settings.custom_without_effect": "Senza effetto finché gli agenti possono inviare solo messaggi preimpostati.", "settings.presets_link": "{n} messaggio preimpostato (lingue: {languages}) | {n} messaggi preimpostati (lingue: {languages})",
   "settings.closing": "Messaggio di chiusura", "settings.closing_text": "Va al chiamante appena termina la chiamata, se ci sono stati SMS.", "settings.closing_on": "Invia un messaggio di chiusura",
   "settings.auto_reply": "Messaggio di risposta automatica", "settings.auto_reply_text": "Va a chi scrive dopo la chiamata, perché nessuno aspetti una risposta.", "settings.auto_reply_on": "Invia una risposta automatica",
-  "settings.text_in": "Testo in {language}", "settings.no_text": "nessun testo", "settings.missing_in": "Manca in: {languages}", "settings.quiet": "Minuti di pausa fra due", "settings.per_day": "Al massimo al giorno",
+  "settings.text_in": "Testo in {language}", "settings.no_text": "nessun testo", "settings.missing_in": "Manca in: {languages}", "settings.quiet": "Minuti di pausa fra due risposte", "settings.per_day": "Risposte al giorno al massimo",
   "settings.unknown": "Mittenti mai stati in chiamata", "settings.unknown_reply": "lo ricevono anche loro", "settings.unknown_silent": "non ricevono nulla",
   "settings.reply_when": "Al primo SMS si risponde sempre; agli altri al massimo ogni {minutes} minuti e {n} volte al giorno.",
-  "settings.limits": "Limiti d'uso", "settings.max_wait": "Attesa massima prima del rifiuto di un SMS (s)", "settings.max_wait_hint": "Il chiamante è in linea.", "settings.lease": "Una chiamata senza notizie termina dopo (min)",
+  "settings.limits": "Limiti d'uso", "settings.max_wait": "Attesa massima prima del rifiuto di un SMS (s)", "settings.max_wait_hint": "Il chiamante è in linea: ciò che arriverebbe più tardi viene rifiutato.", "settings.lease": "Una chiamata senza notizie termina dopo (min)",
   "settings.lease_hint": "Nel caso si perda la fine della chiamata dalla piattaforma.", "settings.retention": "I testi si conservano (giorni)", "settings.media_retention": "Foto e video si conservano (giorni)",
-  "settings.default_language": "Lingua predefinita", "settings.call_types": "Tipi di chiamata", "settings.call_types_hint": "Separati da virgole, come inbound_ivr, callback",
+  "settings.default_language": "Lingua predefinita", "settings.call_types": "Tipi di chiamata", "settings.call_types_hint": "Solo le chiamate di questi tipi possono usare gli SMS. Separati da virgole, come inbound_ivr, callback",
   // Messaggi preimpostati.
   "preset.label": "Etichetta", "preset.label_hint": "Ciò che vede l'agente", "preset.text": "Contenuto", "preset.length": "Lunghezza", "preset.up": "Sposta su:", "preset.down": "Sposta giù:", "preset.moved": "{label} è ora il numero {n}",
   "presets.add": "Aggiungi messaggio SMS", "presets.added": "{label}: aggiunto", "presets.add_language": "Aggiungi una lingua", "presets.other_language": "un'altra", "presets.language_code": "Codice", "presets.language_hint": "Due lettere, come fr, o con una regione, come pt-br",
