@@ -345,7 +345,8 @@ export function limitText({ segments_per_second: rate, burst, segments_per_day: 
 /** What waits for its turn on a number. @param {Api.Lane} lane */
 export function laneText({ queued, oldest_ready_ms: oldest }) {
   if (queued === 0) return "0";
-  return html`${t("segments", { n: queued })} <div class="meta">${t("number.lane_for", { time: duration(oldest ?? 0) })}</div>`;
+  return html`<span title=${t("segments", { n: queued })}>${amount(queued)}</span>
+    <div class="meta keep">${t("number.lane_for", { time: duration(oldest ?? 0) })}</div>`;
 }
 
 /** The queues of a number, each a link. @param {Api.Number} number @param {Api.Queue[]} all */

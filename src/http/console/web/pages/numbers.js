@@ -138,7 +138,7 @@ class Numbers extends Part {
         await request("PUT", path("numbers", number), {
           // Two of one label could not be told apart, where the one before was not ours.
           body: {
-            label: data.numbers.length === 0 ? t("activation.label") : showNumber(number),
+            label: data.numbers.length === 0 ? t("activation.label") : `${t("number")} ${data.numbers.length + 1}`,
             account: data.accounts[0]?.name ?? "main",
           },
           create: true,
@@ -256,12 +256,12 @@ class Numbers extends Part {
             html`${phoneNumber(number.number, true)} ${number.global_outbound ? badge("", "", t("number.global")) : nothing}${number.purpose === "chat" ? badge("", "", t("number.chat")) : nothing}`,
           ],
           [heads[1], html`<span class="label" dir="auto">${strange(number.label)}</span> <span class="meta">${number.account}</span>`],
-          [heads[2], this.status(number)],
+          [heads[2], html`<div class="state">${this.status(number)}</div>`],
           [heads[3], mark(verification.sms)],
           [heads[4], mark(verification.mms)],
           [heads[5], queuesOf(number, data.queues)],
           [heads[6], html`<div class="num">${limitText(number.limits)}</div>`],
-          [heads[7], html`<div class="num">${laneText(number.lane)}</div>`],
+          [heads[7], laneText(number.lane)],
           [heads[8], this.canChange || session.can("operate") ? this.acts(number) : nothing],
         ];
         if (this.canChange)
