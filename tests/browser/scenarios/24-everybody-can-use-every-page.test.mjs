@@ -52,7 +52,9 @@ async function wear({ colorScheme, language, width, height }) {
 function focused() {
   return page.evaluate(() => {
     const element = /** @type {HTMLElement & { labels?: NodeListOf<HTMLElement> }} */ (document.activeElement ?? document.body);
-    const { outlineStyle, outlineWidth } = getComputedStyle(element);
+    // A page as a whole shows it at its heading.
+    const shows = (element.localName === "main" && element.querySelector("h1")) || element;
+    const { outlineStyle, outlineWidth } = getComputedStyle(shows);
     const box = element.getBoundingClientRect();
     const on = document.elementFromPoint(box.x + Math.min(box.width, innerWidth) / 2, box.y + Math.min(box.height, 40) / 2);
     const covered = !!on && !element.contains(on) && !on.contains(element) && !on.closest("label");

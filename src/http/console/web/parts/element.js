@@ -140,7 +140,7 @@ const CAN_HAVE_FOCUS = ":is(button, input, select, textarea):not(:disabled), a[h
 
 /**
  * Gives the focus back to where it was. Where that has gone, to its row or the one that came in its stead, to its form's
- * Set, or to the page. @param {Place | null} was
+ * Set, or to its card, or to the page. @param {Place | null} was
  */
 export function refocus(was) {
   if (!was) return;
@@ -152,10 +152,12 @@ export function refocus(was) {
   const form = there.find((one) => one.matches("[data-form]"));
   // What stands beside a Set that has done its work would throw away what was written.
   const beside = form ? [] : [...(element.parentElement?.children ?? [])];
+  // One that is being loaded has nothing yet, and is asked again when it has.
+  const card = there.find((one) => one.matches("section.card"));
   const inDialog = there.find(({ localName }) => localName === "dialog")?.querySelector(CAN_HAVE_FOCUS);
   const targets = element.isConnected
     ? [element, leads, ...beside]
-    : [leads, form?.querySelector("[data-set]"), inDialog, document.querySelector("main")];
+    : [leads, form?.querySelector("[data-set]"), inDialog, card ? card.querySelector(CAN_HAVE_FOCUS) : document.querySelector("main")];
   const target = /** @type {HTMLElement | undefined} */ (targets.find((one) => one?.matches(CAN_HAVE_FOCUS)));
   target?.focus({ preventScroll: true });
 }
