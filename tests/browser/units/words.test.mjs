@@ -81,7 +81,8 @@ test("no sentence is left that nothing says", () => {
   const sources = ["app", "live", "pages", "parts"]
     .flatMap((folder) => readdirSync(new URL(`${folder}/`, web)).map((file) => readFileSync(new URL(`${folder}/${file}`, web), "utf8")))
     .join("\n");
-  const byValue = /^(state|kind|code|problem|reason|waits|by|account|timeline|outcome|ended|not_ready|number|unverified|page|play|keys|mood)\./;
+  const byValue =
+    /^(state|kind|code|problem|reason|waits|by|account|timeline|outcome|ended|not_ready|number|unverified|page|play|keys|mood)\./;
   assert.deepEqual(
     Object.keys(en).filter((key) => !byValue.test(key) && !sources.includes(`"${key}"`)),
     [],

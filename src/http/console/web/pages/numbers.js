@@ -52,8 +52,7 @@ class Numbers extends Part {
     /** @type {import("../live/api.js").Problem | null} */
     this.problem = null;
     this.activating = "";
-    /** @type {unknown} */
-    this.activationWrong = "";
+    this.activationWrong = /** @type {unknown} */ ("");
   }
 
   /** @override */
