@@ -1,4 +1,4 @@
-// Measures what CONSOLE.md's budgets bound: first bubble, input to paint, event to bubble. Prints; asserts nothing,
+// Measures first bubble, input to paint and event to bubble, whose budgets stand in docs/BENCHMARKS.md. Prints; asserts nothing,
 // because times depend on the machine. This is the pages' share, over the gateway in small; speed-real.mjs has the whole.
 import { chromium } from "playwright-core";
 import { executablePath } from "./chromium.mjs";

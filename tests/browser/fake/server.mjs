@@ -18,7 +18,7 @@ const TYPES = /** @type {Record<string, string>} */ ({
   LICENSE: "text/plain",
 });
 
-/** The headers of CONSOLE.md on every answer. */
+/** The headers of the console on every answer. */
 const HEADERS = {
   "Content-Security-Policy":
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; media-src blob:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'; require-trusted-types-for 'script'; trusted-types lit-html",
