@@ -49,7 +49,7 @@ export async function live(ask, page) {
     "texts and photos of the live call",
   );
   // Slow enough to wait while somebody looks.
-  await done("PUT", "/v1/numbers/+12065550100", { label: "Support A", account, limits: { segments_per_second: 0.025, burst: 1 } });
+  await done("PUT", "/v1/numbers/+12065550100", { label: "Support A", account, limits: { segments_per_second: 0.04, burst: 1 } });
   await done("PUT", "/v1/settings", { ...(await ask("GET", "/v1/settings")).body, max_wait_ms: 120_000 });
   for (const text of ["Could you read me the serial number?", "It is on the back — a dozen digits."])
     await done("POST", "/v1/calls/live-1/messages", { text, agent: "agent-17" });

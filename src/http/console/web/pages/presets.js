@@ -39,6 +39,7 @@ class Presets extends Part {
     /** @type {import("../live/api.js").Problem | null} */
     this.problem = null;
     this.busy = false;
+    this.moves = Promise.resolve();
     /** Languages that were added here and have no message yet. @type {string[]} */
     this.added = [];
   }
@@ -183,10 +184,10 @@ class Presets extends Part {
             heads[3],
             admin
               ? html`<span class="row acts">
-          <button type="button" class="link" ?disabled=${at === 0} @click=${() => void this.move(presets, at, -1)}>↑<span
+          <button type="button" class="link" ?disabled=${at === 0} @click=${() => this.move(preset, -1)}>↑<span
             class="hide">${t("preset.up")} ${visible(preset.label)}</span></button>
           <button type="button" class="link" ?disabled=${at === presets.length - 1}
-            @click=${() => void this.move(presets, at, 1)}>↓<span class="hide">${t("preset.down")} ${visible(preset.label)}</span></button>
+            @click=${() => this.move(preset, 1)}>↓<span class="hide">${t("preset.down")} ${visible(preset.label)}</span></button>
           <button type="button" class="link badc" @click=${() => void this.delete(preset)}>${t("delete")}${name}</button></span>`
               : nothing,
           ],
@@ -196,13 +197,18 @@ class Presets extends Part {
     return table(t("page.presets"), [...heads.slice(0, 3), html`<span class="hide">${t("acts")}</span>`], /** @type {any} */ (rows));
   }
 
-  /** Gives all of a language their positions, since those without one come last. @param {Api.Preset[]} presets @param {number} at @param {number} step */
-  async move(presets, at, step) {
-    if (this.busy) return;
-    const order = [...presets];
+  /** One after another, since each begins from what the one before has left. @param {Api.Preset} preset @param {number} step */
+  move(preset, step) {
+    this.moves = this.moves.then(() => this.moveNow(preset, step));
+  }
+
+  /** Gives all of a language their positions, since those without one come last. @param {Api.Preset} preset @param {number} step */
+  async moveNow(preset, step) {
+    const order = (this.list.data?.presets ?? []).filter(({ language }) => language === preset.language);
+    const at = order.findIndex(({ id }) => id === preset.id);
+    if (at < 0 || !order[at + step]) return;
     const [moved] = order.splice(at, 1);
     order.splice(at + step, 0, moved);
-    this.busy = true;
     this.problem = null;
     try {
       for (const [index, { language, id, position }] of order.entries()) {
@@ -216,7 +222,6 @@ class Presets extends Part {
     } catch (thrown) {
       this.problem = asProblem(thrown);
     }
-    this.busy = false;
     await this.list.again();
   }
 
