@@ -190,6 +190,7 @@ const JSON: &[(&str, &[&str])] = &[
             "Number",
             "Purpose",
             "Verification",
+            "VerificationCode",
             "VerificationState",
             "Queue",
             "Preset",
