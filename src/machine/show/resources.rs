@@ -33,6 +33,7 @@ fn verification(verification: &Verification) -> Value {
         "state": verification.state,
         "sms": verification.sms,
         "mms": verification.mms,
+        "code": verification.code,
         "reason": verification.reason,
         "checked_at": verification.checked_at.map(|at| at.to_string()),
     })

@@ -200,7 +200,7 @@ const DATA: &[(&str, &str)] = &[
     ("media.failed", "medium message_id"),
     ("contact.opted_out", "by contact keyword our_number ? call_id"),
     ("contact.opted_in", "by contact keyword our_number ? call_id"),
-    ("number.verification_changed", "number reason state"),
+    ("number.verification_changed", "code number reason state"),
     ("account.paused", "account detail reason until"),
     ("account.resumed", "account detail reason until"),
     ("quarantine.added", "account id problem"),
