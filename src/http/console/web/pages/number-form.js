@@ -335,7 +335,7 @@ export function wrongOf({ code, reason }) {
   return code || reason ? { code: code ?? "", detail: reason ?? "" } : null;
 }
 
-/** What a number may send: a burst of one is none. @param {Api.Limits} limits */
+/** What a number may send, with its burst where it has one. @param {Api.Limits} limits */
 export function limitText({ segments_per_second: rate, burst, segments_per_day: day }) {
   return html`${rate === null ? t("number.no_limit") : `${amount(rate)}/s`}${
     rate !== null && burst > 1 ? html` <div class="meta">${t("number.limit_burst", { n: amount(burst) })}</div>` : nothing
