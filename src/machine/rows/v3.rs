@@ -4,7 +4,7 @@ use super::{Key, Table};
 use crate::machine::keys::{encode_row, kind, part};
 use crate::machine::record::{Reader, Stored};
 use crate::machine::state::{CallRow, Message, OptOut, QuarantineEntry};
-use crate::model::{Language, Preset, PresetId};
+use crate::model::{E164, Language, Number, Preset, PresetId};
 
 /// Converts a row of version 3 to version 4.
 pub(super) fn upgrade(key: &Key, row: Vec<u8>) -> Vec<u8> {
@@ -14,6 +14,9 @@ pub(super) fn upgrade(key: &Key, row: Vec<u8>) -> Vec<u8> {
         (Table::State, Some(&kind::QUARANTINE)) => again::<QuarantineEntry>(row),
         (Table::State, Some(&kind::DIRECTORY)) if key.bytes.get(1) == Some(&part::PRESET) => {
             again::<(Language, PresetId, Preset)>(row)
+        }
+        (Table::State, Some(&kind::DIRECTORY)) if key.bytes.get(1) == Some(&part::NUMBER) => {
+            again::<(E164, Number)>(row)
         }
         // The kind alone is the key of the key of fingerprints.
         (Table::State, Some(&(kind::OPT_OUT | kind::ERASED))) if key.bytes.len() > 1 => again::<OptOut>(row),
