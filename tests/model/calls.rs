@@ -68,8 +68,8 @@ impl Model {
             call.closed = Some(ClosedReason::NoAgent);
         }
         let agent_came = call.agent && call.closed == Some(ClosedReason::NoAgent);
-        let another_texts = party_changed && call.closed == Some(ClosedReason::OptedOut);
-        if agent_came || another_texts {
+        let former_opted_out = party_changed && call.closed == Some(ClosedReason::OptedOut);
+        if agent_came || former_opted_out {
             // A46: an opted-out person is not texted by the next agent either, but another one is.
             let blocked = call.our_number.zip(call.party()).is_some_and(|(ours, who)| self.blocked(who, ours));
             call.closed = blocked.then_some(ClosedReason::OptedOut);

@@ -26,7 +26,7 @@ enum Guesser {
 pub(super) struct Guesses {
     /// When all failures of a guesser are forgotten: each adds ten seconds.
     forgotten_at: HashMap<Guesser, Timestamp>,
-    /// Those who try too often, and of whom the audit says so already. A try that is checked ends that.
+    /// Names and addresses that are being refused and whose first refusal is audited; the next try that is checked ends it.
     refused: HashSet<Guesser>,
     /// Names, each with an address from which somebody signed in as it.
     known: HashSet<(String, IpAddr)>,

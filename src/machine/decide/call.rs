@@ -128,11 +128,11 @@ fn update<V: View>(draft: &mut Draft<'_, V>, before: &Call, put: PutCall) -> Rep
     // agent opens it again, and so does another number to text after a STOP, unless that number is opted out (A46).
     let agent_left = before.agent.is_some() && call.agent.is_none() && call.phase == Phase::Connected;
     let agent_came = call.agent.is_some() && call.closed_reason == Some(ClosedReason::NoAgent);
-    let another_texts = party_changed && call.closed_reason == Some(ClosedReason::OptedOut);
+    let former_opted_out = party_changed && call.closed_reason == Some(ClosedReason::OptedOut);
     let closes = agent_left && call.session != Session::Closed;
     if agent_left {
         (call.session, call.closed_reason) = (Session::Closed, Some(ClosedReason::NoAgent));
-    } else if agent_came || another_texts {
+    } else if agent_came || former_opted_out {
         let blocked = call.our_number.zip(call.party()).is_some_and(|(ours, party)| draft.opted_out(party, ours));
         (call.session, call.closed_reason) =
             if blocked { (Session::Closed, Some(ClosedReason::OptedOut)) } else { (Session::None, None) };
